@@ -1,1 +1,43 @@
-//! (to be written)
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Real browsers and real nodes under test.
+//!
+//! * [`Browser`]: a Chromium process with a profile of its own, driven over
+//!   `--remote-debugging-pipe`. A pipe, unlike a debugging port, reaches a browser in another
+//!   network namespace.
+//! * [`Page`]: one tab. It clicks, types and presses keys as a person does, and waits for what a
+//!   person would see.
+//! * [`Node`]: the `hither` binary on a data directory of its own, which can be stopped, killed
+//!   and started again.
+//! * [`FileServer`]: pages for the tests of the laboratory itself.
+//!
+//! # Selectors
+//!
+//! Methods that name an element take a CSS selector. `@name` in it is short for
+//! `[data-testid="name"]`: `page.click("@send")`, `page.text("@contacts li:first-child")`.
+//!
+//! # Waiting
+//!
+//! Nothing here sleeps for a guessed time. [`Page::wait_for`] asks until the answer is yes, with a
+//! deadline that a loaded machine does not reach; when it does pass, the error carries the page's
+//! console and the path of a screenshot.
+//!
+//! This crate leaves to its tests what the pages mean.
+
+mod artifacts;
+mod browser;
+mod connection;
+mod console;
+mod error;
+mod files;
+mod keys;
+mod node;
+mod page;
+mod process;
+
+pub use artifacts::artifacts_dir;
+pub use browser::{Browser, BrowserConfig};
+pub use console::{ConsoleLine, Level};
+pub use error::{Evidence, LabError};
+pub use files::FileServer;
+pub use node::{Node, NodeConfig, Ready};
+pub use page::{AxNode, Page};
