@@ -1,1 +1,12 @@
-//! (to be written)
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! The browser as a host of the client machine: peer connections, workers, IndexedDB, `fetch` and WebSocket.
+//!
+//! [`Client`] owns a [`hither_endpoint::Endpoint`], feeds it with what happens outside and carries out what
+//! it asks for, in the documented order. Every module brings one thing of the browser; none of them knows
+//! what it is for. Decisions are the machine's, pictures and words are the app's.
+
+mod driver;
+mod streams;
+
+pub use driver::{Client, Hooks, StartError};
+pub use streams::Stream;
