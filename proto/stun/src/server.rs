@@ -1,0 +1,166 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! The TURN server as a value (RFC 8656).
+//!
+//! ```text
+//!   handle_client(five-tuple, bytes, now) ─► Decision      poll_transmit ─► an answer to a client
+//!   handle_peer(relayed, peer, bytes, now) ► Decision      poll_event ────► open or close a relayed socket
+//!   handle_relay_opened / _failed                          poll_timeout ──► when to call handle_timeout
+//!   handle_disconnect, handle_timeout
+//! ```
+//! One mutation, then drain all three polls. A [`Decision`] says where the bytes just handed in go; the host
+//! moves them. If the peer of a send is itself a relayed address of this server, the decision leads straight
+//! to the client behind it: one crossing of the kernel instead of two.
+//!
+//! A client's credential is checked at each request; its data is bound to its five-tuple only, as TURN has it.
+
+mod allocation;
+mod authentication;
+mod config;
+mod counters;
+mod forward;
+mod peer_policy;
+mod ports;
+mod reply;
+mod requests;
+mod table;
+#[cfg(test)]
+mod tests;
+mod tuple;
+
+use std::collections::VecDeque;
+
+use hither_sansio::{Instant, Now};
+use rand_core::CryptoRng;
+
+pub use config::{Config, ConfigError, Limits, MAX_REALM_LEN, PortRange};
+pub use counters::Counters;
+pub use forward::{Decision, Frame};
+pub use peer_policy::AddressClass;
+pub use tuple::{FiveTuple, PeerAddr, RelayedAddr, Transport};
+
+use crate::nonce::NonceKey;
+use peer_policy::PeerPolicy;
+use reply::{Answer, Refusal, ReplyTo};
+use table::Table;
+
+/// Bytes for a client: one datagram, or the next piece of its stream.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Transmit {
+    /// The client.
+    pub to: FiveTuple,
+    /// A whole STUN message.
+    pub payload: Vec<u8>,
+}
+
+/// What the host must do besides moving bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Event {
+    /// Open a UDP socket on this address, then call [`Server::handle_relay_opened`] or
+    /// [`Server::handle_relay_failed`]. The client is answered only then.
+    OpenRelay {
+        /// Where.
+        relayed: RelayedAddr,
+    },
+    /// Close it: its allocation is gone.
+    CloseRelay {
+        /// Where.
+        relayed: RelayedAddr,
+    },
+}
+
+/// All allocations of one relay.
+#[derive(Debug)]
+pub struct Server<R> {
+    config: Config,
+    policy: PeerPolicy,
+    nonce_key: NonceKey,
+    rng: R,
+    table: Table,
+    counters: Counters,
+    transmits: VecDeque<Transmit>,
+    events: VecDeque<Event>,
+}
+
+impl<R: CryptoRng> Server<R> {
+    /// A server without allocations. `_now` is taken for the grammar's sake; nothing is due yet.
+    pub fn new(config: Config, mut rng: R, _now: Now) -> Result<Self, ConfigError> {
+        config.check()?;
+        Ok(Self {
+            policy: PeerPolicy::new(&config),
+            nonce_key: NonceKey::random(&mut rng),
+            config,
+            rng,
+            table: Table::default(),
+            counters: Counters::default(),
+            transmits: VecDeque::new(),
+            events: VecDeque::new(),
+        })
+    }
+
+    /// Removes what has expired.
+    pub fn handle_timeout(&mut self, now: Now) {
+        while let Some((expires, client)) = self.table.first_to_expire() {
+            if now.instant < expires {
+                break;
+            }
+            self.remove(&client);
+        }
+    }
+
+    /// A client's stream ended, and with it its allocation (RFC 8656 §3.1).
+    pub fn handle_disconnect(&mut self, client: FiveTuple) {
+        self.table.remove_opening_of(&client);
+        self.remove(&client);
+    }
+
+    /// The next answer to send.
+    pub fn poll_transmit(&mut self) -> Option<Transmit> {
+        self.transmits.pop_front()
+    }
+
+    /// The next thing to do.
+    pub fn poll_event(&mut self) -> Option<Event> {
+        self.events.pop_front()
+    }
+
+    /// When to call [`Self::handle_timeout`], and why.
+    #[must_use]
+    pub fn poll_timeout(&self) -> Option<(Instant, &'static str)> {
+        let (expires, _) = self.table.first_to_expire()?;
+        Some((expires, "an allocation expires"))
+    }
+
+    /// Whether this client has an allocation, or is about to.
+    #[must_use]
+    pub fn has_allocation(&self, client: &FiveTuple) -> bool {
+        self.table.allocation(client).is_some() || self.table.is_opening(client)
+    }
+
+    /// What happened so far.
+    #[must_use]
+    pub fn counters(&self) -> Counters {
+        let allocations = u64::try_from(self.table.allocations()).unwrap_or(u64::MAX);
+        Counters {
+            allocations,
+            ..self.counters
+        }
+    }
+
+    fn remove(&mut self, client: &FiveTuple) {
+        if let Some(allocation) = self.table.remove(client) {
+            let relayed = allocation.relayed;
+            self.events.push_back(Event::CloseRelay { relayed });
+        }
+    }
+
+    fn reply(&mut self, to: FiveTuple, reply_to: &ReplyTo, result: Result<Answer, Refusal>) {
+        match result {
+            Ok(_) => self.counters.requests_granted += 1,
+            Err(_) => self.counters.requests_refused += 1,
+        }
+        // No answer of ours comes near the length that a message can have.
+        if let Ok(payload) = reply_to.emit(&result, &self.config.realm) {
+            self.transmits.push_back(Transmit { to, payload });
+        }
+    }
+}

@@ -1,0 +1,137 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! What the operator decides.
+
+use core::net::{IpAddr, SocketAddr};
+
+use hither_sansio::Duration;
+
+use crate::credential::SharedSecret;
+
+/// The longest realm that is accepted, in bytes (RFC 8489 §14.9 allows 128 characters).
+pub const MAX_REALM_LEN: usize = 128;
+
+/// How one server behaves.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// The realm of the long-term credentials: a name people may see, in plain ASCII.
+    pub realm: String,
+    /// Shared with whoever mints credentials.
+    pub secret: SharedSecret,
+    /// Addresses that relayed ports are opened on, the preferred one of a family first. Concrete ones:
+    /// clients are told them.
+    pub relayed_ips: Vec<IpAddr>,
+    /// Which ports are opened.
+    pub ports: PortRange,
+    /// Addresses that clients send to. Nothing is ever relayed to them.
+    pub listeners: Vec<SocketAddr>,
+    /// Whether peers in private and loopback ranges may be reached, provided that the relayed addresses are
+    /// of the same kind. For one machine or one island without the Internet.
+    pub allow_private_peers: bool,
+    /// How much of everything.
+    pub limits: Limits,
+}
+
+/// The ports from `first` to `last`, both included.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PortRange {
+    /// The lowest port.
+    pub first: u16,
+    /// The highest port.
+    pub last: u16,
+}
+
+impl PortRange {
+    /// The dynamic ports (RFC 6335 §6), which RFC 8656 §7.2 asks for.
+    pub const DYNAMIC: Self = Self {
+        first: 49_152,
+        last: 65_535,
+    };
+
+    pub(crate) const fn contains(self, port: u16) -> bool {
+        self.first <= port && port <= self.last
+    }
+}
+
+/// Bounds on what clients can make the relay hold.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Allocations in all.
+    pub max_allocations: usize,
+    /// Allocations of one username.
+    pub max_allocations_per_username: usize,
+    /// Peer addresses that may reach one allocation.
+    pub max_permissions_per_allocation: usize,
+    /// Channels of one allocation, expired ones that may not yet be bound anew included.
+    pub max_channels_per_allocation: usize,
+    /// An allocation's lifetime when the client asks for none or for less.
+    pub default_lifetime: Duration,
+    /// The longest lifetime that a client is given at once.
+    pub max_lifetime: Duration,
+    /// How long after the expiry of its credential an allocation can still be refreshed. New allocations
+    /// need a credential that has not expired; calls outlive their credentials this long.
+    pub refresh_after_expiry: Duration,
+    /// How long a nonce is good.
+    pub nonce_lifetime: Duration,
+}
+
+impl Limits {
+    /// What RFC 8656 recommends, and room for a few thousand calls.
+    pub const RECOMMENDED: Self = Self {
+        max_allocations: 4_096,
+        max_allocations_per_username: 32,
+        max_permissions_per_allocation: 64,
+        max_channels_per_allocation: 64,
+        default_lifetime: Duration::from_secs(600),
+        max_lifetime: Duration::from_secs(3_600),
+        refresh_after_expiry: Duration::from_secs(24 * 3_600),
+        nonce_lifetime: Duration::from_secs(3_600),
+    };
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self::RECOMMENDED
+    }
+}
+
+/// Why a configuration cannot work.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ConfigError {
+    /// An empty realm, a long one, or one with quotes, control characters or non-ASCII.
+    #[error("the realm must be 1 to {MAX_REALM_LEN} printable ASCII characters without quotes")]
+    Realm,
+    /// An empty shared secret.
+    #[error("the shared secret is empty")]
+    Secret,
+    /// No relayed address, or one that nobody can send to.
+    #[error(
+        "there must be at least one relayed address, and each must be a concrete unicast address"
+    )]
+    RelayedIps,
+    /// A port range without ports, or with port 0.
+    #[error("the range of relayed ports is empty")]
+    Ports,
+}
+
+impl Config {
+    pub(crate) fn check(&self) -> Result<(), ConfigError> {
+        let realm_is_plain = self.realm.bytes().all(|byte| match byte {
+            b'"' | b'\\' => false,
+            _ => byte == b' ' || byte.is_ascii_graphic(),
+        });
+        if self.realm.is_empty() || self.realm.len() > MAX_REALM_LEN || !realm_is_plain {
+            return Err(ConfigError::Realm);
+        }
+        if self.secret.is_empty() {
+            return Err(ConfigError::Secret);
+        }
+        let is_concrete = |ip: &IpAddr| !ip.is_unspecified() && !ip.is_multicast();
+        if self.relayed_ips.is_empty() || !self.relayed_ips.iter().all(is_concrete) {
+            return Err(ConfigError::RelayedIps);
+        }
+        if self.ports.first == 0 || self.ports.first > self.ports.last {
+            return Err(ConfigError::Ports);
+        }
+        Ok(())
+    }
+}
