@@ -1,0 +1,156 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! What cargo is asked to do.
+
+use std::collections::BTreeSet;
+use std::env;
+use std::ffi::OsString;
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+use crate::TaskError;
+
+/// Crates that only a browser can run.
+const BROWSER_ONLY: [&str; 3] = ["hither-browser", "hither-web", "hither-worker"];
+
+/// Crates that run in a browser as well as natively.
+const SHARED: [&str; 4] = [
+    "hither-api",
+    "hither-crypto",
+    "hither-endpoint",
+    "hither-sansio",
+];
+
+/// Turns on the tests that start browsers. Lints compile them too, so that the two agree.
+const E2E: [&str; 2] = ["--features", "hither-lab/e2e"];
+
+/// The format of every file.
+pub(crate) fn format(root: &Path) -> Result<(), TaskError> {
+    run(cargo(root).args(["fmt", "--all", "--check"]))
+}
+
+/// Lints of everything that runs natively, tests included.
+pub(crate) fn lint_native(root: &Path) -> Result<(), TaskError> {
+    run(native(root, "clippy")
+        .arg("--all-targets")
+        .args(E2E)
+        .args(["--", "-D", "warnings"]))
+}
+
+/// Lints of everything that runs in a browser.
+pub(crate) fn lint_wasm(root: &Path) -> Result<(), TaskError> {
+    let mut command = cargo(root);
+    command.args(["clippy", "--locked", "--target", "wasm32-unknown-unknown"]);
+    for package in BROWSER_ONLY.iter().chain(&SHARED) {
+        command.args(["--package", package]);
+    }
+    run(command.args(["--", "-D", "warnings"]))
+}
+
+/// Unit, property, vector and documentation tests: all that need neither browser nor release.
+pub(crate) fn test(root: &Path) -> Result<(), TaskError> {
+    run(native(root, "test").arg("--no-fail-fast"))
+}
+
+/// The documentation, where every link must lead somewhere.
+pub(crate) fn document(root: &Path) -> Result<(), TaskError> {
+    run(native(root, "doc")
+        .arg("--no-deps")
+        .env("RUSTDOCFLAGS", "-D warnings"))
+}
+
+/// What `cargo build --release` gives to a person, client included; or what `HITHER_BIN` names.
+pub(crate) fn release(root: &Path) -> Result<(), TaskError> {
+    if env::var_os("HITHER_BIN").is_some() {
+        return Ok(());
+    }
+    run(cargo(root).args(["build", "--release", "--locked"]))
+}
+
+/// The tests that start browsers and nodes: every file in `dev/lab/tests`.
+pub(crate) fn e2e(root: &Path, chosen: &[String]) -> Result<(), TaskError> {
+    let binary = env::var_os("HITHER_BIN")
+        .unwrap_or_else(|| root.join("target/release/hither").into_os_string());
+    let mut command = native(root, "test");
+    command
+        .args(E2E)
+        .env("HITHER_BIN", binary)
+        .arg("--no-fail-fast");
+    for suite in suites(&root.join("dev/lab/tests"))? {
+        command.args(["--test", &suite]);
+    }
+    // A call needs two browsers, and both cores.
+    run(command.args(["--", "--test-threads=1"]).args(chosen))
+}
+
+fn suites(dir: &Path) -> Result<BTreeSet<String>, TaskError> {
+    let cannot_read = |source| TaskError::Read {
+        path: dir.to_owned(),
+        source,
+    };
+    let mut suites = BTreeSet::new();
+    for entry in fs::read_dir(dir).map_err(cannot_read)? {
+        let path = entry.map_err(cannot_read)?.path();
+        if path.extension().is_some_and(|extension| extension == "rs") {
+            suites.extend(
+                path.file_stem()
+                    .map(|stem| stem.to_string_lossy().into_owned()),
+            );
+        }
+    }
+    Ok(suites)
+}
+
+/// Cargo, for every package that compiles natively, with the client left out of the binary.
+///
+/// The packages are always the same: with others, cargo would choose other features for the
+/// dependencies and compile them again.
+fn native(root: &Path, task: &str) -> Command {
+    let mut command = cargo(root);
+    command
+        .args([task, "--locked", "--workspace"])
+        .env("HITHER_SKIP_WEB", "1");
+    for package in BROWSER_ONLY {
+        command.args(["--exclude", package]);
+    }
+    command
+}
+
+/// Cargo, as the one that started this program.
+pub(crate) fn cargo(root: &Path) -> Command {
+    let mut command = Command::new(env::var_os("CARGO").unwrap_or_else(|| OsString::from("cargo")));
+    command.current_dir(root);
+    // `cargo run` describes this package to it; cargo and build scripts below must not see that.
+    for (name, _) in env::vars_os() {
+        let described = name.to_str().is_some_and(|name| {
+            name.starts_with("CARGO_PKG_") || name.starts_with("CARGO_MANIFEST_")
+        });
+        if described {
+            command.env_remove(name);
+        }
+    }
+    command
+}
+
+/// Runs a program that says itself what goes wrong.
+pub(crate) fn run(command: &mut Command) -> Result<(), TaskError> {
+    let words: Vec<_> = std::iter::once(command.get_program())
+        .chain(command.get_args())
+        .map(|word| word.to_string_lossy())
+        .collect();
+    let program = Path::new(words[0].as_ref()).file_name().map_or_else(
+        || words[0].to_string(),
+        |name| name.to_string_lossy().into_owned(),
+    );
+    let line = format!("{program} {}", words[1..].join(" "));
+    println!("$ {line}");
+    let status = command.status().map_err(|source| TaskError::Start {
+        program: program.clone(),
+        source,
+    })?;
+    if status.success() {
+        Ok(())
+    } else {
+        Err(TaskError::Failed(line))
+    }
+}
