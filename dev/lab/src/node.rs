@@ -47,11 +47,13 @@ impl NodeConfig {
         Ok(Self {
             name: name.to_owned(),
             netns: None,
-            args: vec![
-                format!("--listen=127.0.0.1:{web}"),
-                format!("--turn-listen=127.0.0.1:{turn}"),
-            ],
-            env: Vec::new(),
+            args: vec![format!("--listen=127.0.0.1:{web}")],
+            env: ["UDP", "TCP"]
+                .map(|protocol| {
+                    let variable = format!("HITHER_RELAY__LISTEN_{protocol}");
+                    (variable, format!("127.0.0.1:{turn}"))
+                })
+                .into(),
         })
     }
 }
