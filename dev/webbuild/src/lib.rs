@@ -43,6 +43,7 @@ use std::process::ExitStatus;
 
 pub use bundle::{Bundle, BundleFile};
 pub use script::from_build_script;
+pub use wasm::bind_with_names;
 
 /// What [`build`] is to make, and where.
 #[derive(Debug, Clone)]
@@ -104,7 +105,7 @@ pub enum BuildError {
     #[error("no bindings could be made for {module}: {reason}")]
     Bindings {
         /// The module's name.
-        module: &'static str,
+        module: String,
         /// What `wasm-bindgen` said.
         reason: String,
     },

@@ -123,19 +123,44 @@ fn cargo_home() -> Option<PathBuf> {
 }
 
 fn bind(compiled: &Path, module: &'static str, out: &Path) -> Result<(), BuildError> {
-    let refused = |error: &dyn std::fmt::Display| BuildError::Bindings {
-        module,
-        reason: format!("{error:#}"),
-    };
     Bindgen::new()
         .input_path(compiled.join(module).with_extension("wasm"))
         .web(true)
-        .map_err(|error| refused(&error))?
-        .typescript(false)
-        .remove_name_section(true)
-        .remove_producers_section(true)
-        .generate(out)
-        .map_err(|error| refused(&error))
+        .and_then(|bindgen| {
+            bindgen
+                .typescript(false)
+                .omit_default_module_path(false)
+                .remove_name_section(true)
+                .remove_producers_section(true)
+                .generate(out)
+        })
+        .map_err(|error| BuildError::Bindings {
+            module: module.to_owned(),
+            reason: format!("{error:#}"),
+        })
+}
+
+/// Makes the bindings of any module that cargo has compiled for wasm, such as a test executable, with
+/// the names of its functions kept. A web page imports `<out>/<name>.js`.
+///
+/// # Errors
+///
+/// When `wasm-bindgen` refuses the module.
+pub fn bind_with_names(wasm: &Path, name: &str, out: &Path) -> Result<(), BuildError> {
+    Bindgen::new()
+        .input_path(wasm)
+        .out_name(name)
+        .web(true)
+        .and_then(|bindgen| {
+            bindgen
+                .typescript(false)
+                .omit_default_module_path(false)
+                .generate(out)
+        })
+        .map_err(|error| BuildError::Bindings {
+            module: name.to_owned(),
+            reason: format!("{error:#}"),
+        })
 }
 
 #[cfg(test)]
