@@ -9,6 +9,7 @@ use std::path::Path;
 use std::process::Command;
 
 use crate::TaskError;
+use crate::metadata::packages;
 
 /// Crates that only a browser can run.
 const BROWSER_ONLY: [&str; 3] = ["hither-browser", "hither-web", "hither-worker"];
@@ -69,12 +70,10 @@ pub(crate) fn release(root: &Path) -> Result<(), TaskError> {
 
 /// The tests that start browsers and nodes: every file in `dev/lab/tests`.
 pub(crate) fn e2e(root: &Path, chosen: &[String]) -> Result<(), TaskError> {
-    let binary = env::var_os("HITHER_BIN")
-        .unwrap_or_else(|| root.join("target/release/hither").into_os_string());
     let mut command = native(root, "test");
     command
         .args(E2E)
-        .env("HITHER_BIN", binary)
+        .env("HITHER_BIN", binary(root))
         .arg("--no-fail-fast");
     for suite in suites(&root.join("dev/lab/tests"))? {
         command.args(["--test", &suite]);
@@ -83,12 +82,41 @@ pub(crate) fn e2e(root: &Path, chosen: &[String]) -> Result<(), TaskError> {
     run(command.args(["--", "--test-threads=1"]).args(chosen))
 }
 
+/// The benches: every file in a `benches` directory, or only those that are named.
+pub(crate) fn bench(root: &Path, chosen: &[String]) -> Result<(), TaskError> {
+    let mut benches = BTreeSet::new();
+    for package in packages(root)? {
+        benches.extend(suites(&root.join(package.dir).join("benches"))?);
+    }
+    if !chosen.is_empty() {
+        benches.retain(|bench| chosen.contains(bench));
+    }
+    if benches.is_empty() {
+        return Err(TaskError::Missing("there is no such bench".to_owned()));
+    }
+    let mut command = native(root, "bench");
+    command.args(E2E).env("HITHER_BIN", binary(root));
+    for bench in benches {
+        command.args(["--bench", &bench]);
+    }
+    run(&mut command)
+}
+
+/// The program that tests and benches start.
+fn binary(root: &Path) -> OsString {
+    env::var_os("HITHER_BIN").unwrap_or_else(|| root.join("target/release/hither").into())
+}
+
+/// Names of the Rust files in a directory, which may not exist.
 fn suites(dir: &Path) -> Result<BTreeSet<String>, TaskError> {
     let cannot_read = |source| TaskError::Read {
         path: dir.to_owned(),
         source,
     };
     let mut suites = BTreeSet::new();
+    if !dir.is_dir() {
+        return Ok(suites);
+    }
     for entry in fs::read_dir(dir).map_err(cannot_read)? {
         let path = entry.map_err(cannot_read)?.path();
         if path.extension().is_some_and(|extension| extension == "rs") {

@@ -27,6 +27,7 @@ Tasks:
   test    everything, from a clean clone: the tools that tests need, all of `check`, unit, property
           and vector tests, documentation, licences, the release build, and the tests in Chromium
   e2e     only the release build and the tests in Chromium; words after `e2e` choose among them
+  bench   the release build and the benches; words after `bench` name those to run
   tidy    the laws of the tree that no compiler knows
   deny    licences, sources and bans of dependencies
   tools   install what tests need, or say what to install
@@ -83,6 +84,7 @@ fn main() -> ExitCode {
         Some("check") => check(&mut steps),
         Some("test") => test(&mut steps),
         Some("e2e") => e2e(&mut steps, &rest),
+        Some("bench") => bench(&mut steps, &rest),
         Some("tidy") => steps.run("tidy", tidy::tidy),
         Some("deny") => steps.run("dependencies", tools::deny),
         Some("tools") => steps.run("tools", tools::install),
@@ -118,6 +120,12 @@ fn e2e(steps: &mut Steps, chosen: &[String]) {
     // Without a binary there is nothing to test.
     if steps.run_or_stop("release build", cargo::release) {
         steps.run("tests in Chromium", |root| cargo::e2e(root, chosen));
+    }
+}
+
+fn bench(steps: &mut Steps, chosen: &[String]) {
+    if steps.run_or_stop("release build", cargo::release) {
+        steps.run("benches", |root| cargo::bench(root, chosen));
     }
 }
 
