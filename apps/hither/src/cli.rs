@@ -1,0 +1,137 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Commands and flags.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// Private conversations and calls over a node of your own.
+///
+/// Without a command this is `hither serve`: one process with the web client, the API, mailboxes and a
+/// relay, on http://localhost:8440. The first start prints a link that makes you the owner.
+#[derive(Debug, Parser)]
+#[command(name = "hither", version, max_term_width = 100)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) command: Option<Command>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Run a node (this is also what happens without a command).
+    ///
+    /// Settings come from the defaults, then the file, then the environment, then these flags; each wins
+    /// over the one before. `--print-default-config` shows every setting with its explanation.
+    #[command(after_help = SERVE_EXAMPLES)]
+    Serve(ServeFlags),
+    /// Print a link that lets one person register at this node.
+    ///
+    /// Works while the node runs and while it is stopped: it needs only the data directory.
+    #[command(after_help = INVITE_EXAMPLES)]
+    Invite(InviteFlags),
+    /// Look after a node.
+    #[command(subcommand)]
+    Admin(Admin),
+}
+
+impl Default for Command {
+    fn default() -> Self {
+        Self::Serve(ServeFlags::default())
+    }
+}
+
+const SERVE_EXAMPLES: &str = "\
+Examples:
+  hither serve                                     for yourself, on http://localhost:8440
+  hither serve --listen 127.0.0.1:9000             on another port
+  HITHER_TLS__MODE=own-ca hither serve --listen 0.0.0.0:8443
+                                                   for a local network, with a certificate of its own
+  hither serve --print-default-config > hither.toml
+  hither serve --config hither.toml --print-network-sheet
+                                                   what a firewall has to let through";
+
+const INVITE_EXAMPLES: &str = "\
+Examples:
+  hither invite                                    a member, the link holds for a day
+  hither invite --role admin --hours 2
+  hither invite --address https://chat.example.org";
+
+/// Where the configuration comes from; shared by all commands.
+#[derive(Clone, Debug, Default, Args)]
+pub(crate) struct SourceFlags {
+    /// Read settings from this TOML file.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+    /// Keep everything in this directory.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) data_dir: Option<PathBuf>,
+}
+
+#[derive(Clone, Debug, Default, Args)]
+pub(crate) struct ServeFlags {
+    #[command(flatten)]
+    pub(crate) source: SourceFlags,
+    /// Serve the web client and the API here; may be given several times. Port 0 takes any free port.
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    pub(crate) listen: Vec<SocketAddr>,
+    /// Once everything listens, write the addresses and the owner's link to this file, as JSON.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) ready_file: Option<PathBuf>,
+    /// Print what a firewall has to let through with these settings, and stop.
+    #[arg(long, conflicts_with_all = ["print_web_hash", "print_default_config"])]
+    pub(crate) print_network_sheet: bool,
+    /// Print the SHA-256 of the web client in this binary, and stop.
+    #[arg(long, conflicts_with = "print_default_config")]
+    pub(crate) print_web_hash: bool,
+    /// Print every setting with its default and its explanation, and stop.
+    #[arg(long)]
+    pub(crate) print_default_config: bool,
+}
+
+#[derive(Clone, Debug, Args)]
+pub(crate) struct InviteFlags {
+    #[command(flatten)]
+    pub(crate) source: SourceFlags,
+    /// What the new account may do.
+    #[arg(long, value_enum, default_value_t = InvitedRole::Member)]
+    pub(crate) role: InvitedRole,
+    /// How long the link can be used, in hours (at most 168).
+    #[arg(long, default_value_t = 24, value_parser = clap::value_parser!(u64).range(1..=168))]
+    pub(crate) hours: u64,
+    /// The address that people open; by default the one that the node used last.
+    #[arg(long, value_name = "URL")]
+    pub(crate) address: Option<String>,
+}
+
+/// Roles that can be given away.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum InvitedRole {
+    /// Has an account.
+    Member,
+    /// Invites and removes members.
+    Admin,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Admin {
+    /// List what the node keeps, table by table: how many records, how many bytes, until when.
+    Retained(SourceFlags),
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory as _;
+
+    #[test]
+    fn the_commands_and_flags_do_not_contradict_each_other() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn no_command_means_serve() {
+        let cli = Cli::parse_from(["hither"]);
+        assert!(matches!(cli.command.unwrap_or_default(), Command::Serve(_)));
+    }
+}

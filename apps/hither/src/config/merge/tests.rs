@@ -1,0 +1,161 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+#![expect(clippy::unwrap_used, reason = "a test may fail")]
+
+use super::*;
+use crate::config::Tls;
+
+fn with_file(text: &str) -> Result<Config, LoadError> {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("hither.toml");
+    std::fs::write(&path, text).unwrap();
+    let flags = Flags {
+        config: Some(path),
+        data_dir: Some("/nowhere".into()),
+        ..Flags::default()
+    };
+    load(&flags, std::iter::empty())
+}
+
+fn with_variable(name: &str, value: &str) -> Result<Config, LoadError> {
+    let flags = Flags {
+        data_dir: Some("/nowhere".into()),
+        ..Flags::default()
+    };
+    load(&flags, std::iter::once((name.to_owned(), value.to_owned())))
+}
+
+fn complaint(result: Result<Config, LoadError>) -> String {
+    let text = result.unwrap_err().to_string();
+    text.split_once("hither.toml ")
+        .map_or(text.clone(), |(_, rest)| rest.to_owned())
+}
+
+#[test]
+fn the_documented_defaults_are_usable_and_stay_on_this_machine() {
+    let config = with_file("").unwrap();
+    assert!(config.listen.iter().all(|at| at.ip().is_loopback()));
+    assert_eq!(config.listen[0].port(), 8440);
+    assert!(!config.open_registration);
+    let relay = config.relay.unwrap();
+    assert!(relay.listen_udp.iter().all(|at| at.ip().is_loopback()));
+}
+
+#[test]
+fn an_unknown_setting_is_refused_with_the_nearest_name() {
+    assert_eq!(
+        complaint(with_file("[http]\nlistn = []")),
+        "has the unknown setting http.listn; did you mean http.listen?"
+    );
+    assert_eq!(
+        complaint(with_file("[htpp]\nlisten = []")),
+        "has the unknown setting htpp; did you mean http?"
+    );
+    assert_eq!(
+        complaint(with_file("[relay]\nopen_registration = true")),
+        "has the unknown setting relay.open_registration; did you mean node.open_registration?"
+    );
+    assert_eq!(
+        complaint(with_file("[node]\nzzz = 1")),
+        "has the unknown setting node.zzz"
+    );
+    assert_eq!(
+        complaint(with_variable("HITHER_HTTP__LISTN", "")),
+        "the environment variable HITHER_HTTP__LISTN has the unknown setting http.listn; \
+         did you mean http.listen?"
+    );
+}
+
+#[test]
+fn a_value_of_another_type_is_refused_with_what_is_needed() {
+    assert_eq!(
+        complaint(with_file("[node]\nopen_registration = \"yes\"")),
+        "gives node.open_registration a text in quotes, where true or false is needed"
+    );
+    assert_eq!(
+        complaint(with_file("http = 1")),
+        "gives http a whole number, where a section is needed"
+    );
+}
+
+#[test]
+fn a_file_that_is_not_toml_is_refused_with_the_line() {
+    assert!(complaint(with_file("[node]\nname = ")).contains("line 2"));
+}
+
+#[test]
+fn an_address_that_is_none_is_refused() {
+    let text = complaint(with_file("[http]\nlisten = [\"localhost\"]"));
+    assert!(text.contains("listen"), "{text}");
+}
+
+#[test]
+fn the_environment_wins_over_the_file_and_flags_over_both() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("hither.toml");
+    std::fs::write(
+        &path,
+        "[http]\nlisten = [\"127.0.0.1:1\"]\n[node]\nname = \"file\"",
+    )
+    .unwrap();
+    let environment = [
+        ("HITHER_HTTP__LISTEN", "127.0.0.1:2, [::1]:2"),
+        ("HITHER_NODE__NAME", "environment"),
+        ("HITHER_SKIP_WEB", "1"),
+    ]
+    .map(|(name, value)| (name.to_owned(), value.to_owned()));
+    let mut flags = Flags {
+        config: Some(path),
+        data_dir: Some("/nowhere".into()),
+        listen: Vec::new(),
+    };
+    let config = load(&flags, environment.clone().into_iter()).unwrap();
+    assert_eq!(config.name, "environment");
+    assert_eq!(config.listen.len(), 2);
+    flags.listen = vec!["127.0.0.1:3".parse().unwrap()];
+    let config = load(&flags, environment.into_iter()).unwrap();
+    assert_eq!(config.listen[0].port(), 3);
+}
+
+#[test]
+fn plain_http_does_not_leave_the_machine_unless_a_proxy_stands_in_front() {
+    let open = "[http]\nlisten = [\"0.0.0.0:80\"]\n";
+    assert!(matches!(
+        with_file(open),
+        Err(LoadError::Check(CheckError::PlainHttp))
+    ));
+    assert!(with_file(&format!("{open}behind_proxy = true")).is_ok());
+    let own = with_file(&format!("{open}[tls]\nmode = \"own-ca\"")).unwrap();
+    assert_eq!(own.tls, Tls::OwnCa { names: Vec::new() });
+}
+
+#[test]
+fn settings_that_contradict_each_other_are_refused() {
+    for (text, error) in [
+        ("[http]\nlisten = []", CheckError::NowhereToListen),
+        ("[tls]\nmode = \"files\"", CheckError::TlsFiles),
+        (
+            "[http]\npublic_url = \"chat.example\"",
+            CheckError::PublicUrl,
+        ),
+        (
+            "[http]\npublic_url = \"https://a/b\"",
+            CheckError::PublicUrl,
+        ),
+        ("[node]\nname = \"a\\nb\"", CheckError::Name),
+        (
+            "[relay]\nlisten_udp = []\nlisten_tcp = []",
+            CheckError::RelayNowhere,
+        ),
+        ("[relay]\nrelayed_ips = []", CheckError::RelayedIps),
+        ("[relay]\nfirst_port = 5\n", CheckError::RelayPorts),
+        ("[relay]\npublic_host = \"a:1\"", CheckError::RelayHost),
+        ("[relay]\ngrant_hours = 25", CheckError::GrantHours),
+        ("[limits]\nmax_connections = 0", CheckError::Limits),
+        ("[log]\nfilter = \"a=b=c\"", CheckError::LogFilter),
+    ] {
+        match with_file(text) {
+            Err(LoadError::Check(found)) => assert_eq!(found, error, "{text}"),
+            other => panic!("{text}: {other:?}"),
+        }
+    }
+}

@@ -1,0 +1,84 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Starts the relay, with a secret that lives as long as the process.
+
+use std::net::{IpAddr, SocketAddr, UdpSocket};
+
+use hither_relay::{
+    Limits, PortRange, Relay, RelayConfig, RelayHandle, SharedSecret, StartError, StreamLimits,
+};
+
+use crate::config;
+use crate::failure::Failure;
+use crate::node::grants::RelayAccess;
+use crate::node::random;
+
+/// A relay, and what is needed to let people use it.
+pub(super) struct Running {
+    pub(super) handle: RelayHandle,
+    pub(super) access: RelayAccess,
+}
+
+/// Starts the relay if the configuration wants one.
+pub(super) fn start(config: Option<&config::Relay>) -> Result<Option<Running>, Failure> {
+    let Some(config) = config else {
+        return Ok(None);
+    };
+    let no_random = |error| Failure::caused_by("the system gives no random numbers", &error);
+    let secret = SharedSecret::new(random::<32>().map_err(no_random)?);
+    let usable = |address: &&SocketAddr| is_usable(address.ip());
+    let handle = Relay::start(RelayConfig {
+        listen_udp: config.listen_udp.iter().filter(usable).copied().collect(),
+        listen_tcp: config.listen_tcp.iter().filter(usable).copied().collect(),
+        relayed_ips: config
+            .relayed_ips
+            .iter()
+            .filter(|ip| is_usable(**ip))
+            .copied()
+            .collect(),
+        ports: PortRange {
+            first: *config.ports.start(),
+            last: *config.ports.end(),
+        },
+        realm: "hither".into(),
+        secret: secret.clone(),
+        limits: Limits::RECOMMENDED,
+        streams: StreamLimits::default(),
+        allow_private_peers: config.allow_private_peers,
+    })
+    .map_err(|error| explain(&error))?;
+    let port = |addresses: &[SocketAddr]| addresses.first().map(SocketAddr::port);
+    let access = RelayAccess {
+        secret,
+        udp_port: port(handle.local_udp_addrs()),
+        tcp_port: port(handle.local_tcp_addrs()),
+        public_host: config.public_host.clone(),
+        lasts: config.grant,
+    };
+    Ok(Some(Running { handle, access }))
+}
+
+/// A machine without IPv6 has no `::1`; the defaults name it all the same.
+fn is_usable(ip: IpAddr) -> bool {
+    ip.is_ipv4() || !ip.is_loopback() || UdpSocket::bind((ip, 0)).is_ok()
+}
+
+fn explain(error: &StartError) -> Failure {
+    let failure = Failure::caused_by("the relay cannot start", error);
+    match error {
+        StartError::Bind {
+            address, source, ..
+        } if source.kind() == std::io::ErrorKind::AddrInUse => Failure::new(format!(
+            "the relay cannot listen on {address}: another program uses this port"
+        ))
+        .hint("Stop the other program; it may be another hither.")
+        .hint(
+            "Or choose another port: HITHER_RELAY__LISTEN_UDP=127.0.0.1:0 \
+             HITHER_RELAY__LISTEN_TCP=127.0.0.1:0 hither serve",
+        ),
+        StartError::Wildcard { .. } => failure.hint(
+            "Name each address of this machine in relay.listen_udp instead of 0.0.0.0 or [::].",
+        ),
+        StartError::Bind { address, .. } => failure.hint(format!("The address is {address}.")),
+        StartError::NoListener | StartError::Config(_) | StartError::Random(_) => failure,
+    }
+}
