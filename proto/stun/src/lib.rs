@@ -22,7 +22,6 @@
         clippy::unwrap_used,
         clippy::panic,
         clippy::indexing_slicing,
-        clippy::allow_attributes_without_reason,
         reason = "a test may fail loudly"
     )
 )]

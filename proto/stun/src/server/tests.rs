@@ -1,1 +1,9 @@
-// x
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Scenarios in virtual time: what a client says, and exactly what comes of it.
+
+mod allocations;
+mod authentication;
+mod data;
+mod model;
+mod peers;
+mod scene;
