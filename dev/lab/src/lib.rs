@@ -8,6 +8,7 @@
 //!   person would see.
 //! * [`Node`]: the `hither` binary on a data directory of its own, which can be stopped, killed
 //!   and started again.
+//! * [`BareCall`]: a call with nothing of ours in it, to measure ours against.
 //! * [`FileServer`]: pages for the tests of the laboratory itself.
 //!
 //! # Selectors
@@ -24,6 +25,7 @@
 //! This crate leaves to its tests what the pages mean.
 
 mod artifacts;
+mod bare_call;
 mod browser;
 mod connection;
 mod console;
@@ -35,6 +37,7 @@ mod page;
 mod process;
 
 pub use artifacts::artifacts_dir;
+pub use bare_call::{BareCall, Received};
 pub use browser::{Browser, BrowserConfig};
 pub use console::{ConsoleLine, Level};
 pub use error::{Evidence, LabError};

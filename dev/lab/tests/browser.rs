@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! The laboratory's own tests: a small page in the real Chromium.
 
-use hither_lab::{Browser, BrowserConfig, FileServer, LabError, Level};
+use hither_lab::{BareCall, Browser, BrowserConfig, FileServer, LabError, Level};
 use serde_json::{Value, json};
 
 const PAGE: &str = r#"<!doctype html>
@@ -118,6 +118,27 @@ fn two_profiles_share_nothing_and_a_profile_outlives_its_browser() -> Result<(),
     let at_ben = ben.new_page(&server.url("/"))?;
     assert_eq!(at_ben.eval("localStorage.getItem('who')")?, json!("ben"));
     Ok(())
+}
+
+#[test]
+fn two_browsers_see_and_hear_each_other() -> Result<(), LabError> {
+    let server = serve()?;
+    let ana = Browser::launch(&BrowserConfig::new("ana"))?;
+    let ben = Browser::launch(&BrowserConfig::new("ben"))?;
+    let at_ana = ana.new_page(&server.url("/"))?;
+    let at_ben = ben.new_page(&server.url("/"))?;
+    let call = BareCall::place(&at_ana, &at_ben)?;
+    // The fake microphone beeps once a second.
+    for page in [&at_ana, &at_ben] {
+        page.wait_for(
+            "bare.received().then(({ frames, energy }) => frames > 30 && energy > 0)",
+            "pictures and sound",
+        )?;
+    }
+    let [at_caller, at_callee] = call.received()?;
+    assert!(at_caller.frames > 30 && at_callee.frames > 30);
+    assert!(call.first_frame_ms > 0.0);
+    call.hang_up()
 }
 
 #[test]
