@@ -25,6 +25,12 @@ pub mod session;
 pub mod stretch;
 pub mod vault;
 
+mod compact;
+mod primitives;
+mod replay;
+mod storage;
+mod wire;
+
 pub use code::{Code, CodeError};
 pub use envelope::HeaderKey;
 pub use identity::{DeviceCert, Fingerprint, Identity, ParseError, PublicIdentity, SignatureError};
