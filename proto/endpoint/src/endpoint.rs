@@ -1,10 +1,28 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The machine itself.
+//! The machine: its life from an empty store over a locked vault to a client, and its loop.
 
-use hither_crypto::stretch::{StretchParams, Stretched};
-use hither_sansio::{Instant, Now};
+use hither_api::{DeviceAuthKey, RegisterRequest, RegisterResponse, path};
+use hither_crypto::identity::Identity;
+use hither_crypto::secret::Secret;
+use hither_crypto::stretch::{Stretch, StretchParams, Stretched};
+use hither_crypto::vault::{self, VaultHeader};
+use hither_sansio::{Duration, Instant, Now};
+use zeroize::Zeroizing;
 
-use crate::{Command, Event, HttpResponse, LinkEvent, SocketEvent, Transmit, View, WriteBatch};
+use crate::base::{Base, Purpose, Stretching};
+use crate::client::{Account, Client, Failure, Outcome, outcome, refused};
+use crate::payload::{MAX_NAME, MAX_PICTURE};
+use crate::{
+    Command, Event, HttpResponse, LinkEvent, Method, Notice, Phase, SocketAction, SocketEvent,
+    Transmit, View, WriteBatch, show,
+};
+
+/// The one record that is not sealed: it holds what unsealing needs.
+const HEADER: [u8; 16] = [0; 16];
+/// Shortest passphrase, in characters.
+const MIN_PASSPHRASE: usize = 8;
+/// A store that refused a write is tried again after this.
+const STORE_AGAIN: Duration = Duration::from_secs(5);
 
 /// What a host decides once.
 #[derive(Clone, Debug)]
@@ -19,6 +37,31 @@ pub struct Config {
 #[derive(Debug)]
 pub struct Endpoint {
     config: Config,
+    base: Base,
+    life: Life,
+    store_again: Option<Instant>,
+}
+
+/// Where in its life it is.
+#[derive(Debug)]
+enum Life {
+    Fresh,
+    Onboarding(Box<Newcomer>),
+    Locked(VaultHeader),
+    Unlocking(VaultHeader),
+    Ready(VaultHeader, Box<Client>),
+}
+
+/// Somebody who is being registered.
+#[derive(Debug)]
+struct Newcomer {
+    name: String,
+    picture: Option<Vec<u8>>,
+    node: String,
+    registration: Option<hither_api::RegistrationToken>,
+    salt: [u8; 16],
+    /// Made once the passphrase is stretched.
+    made: Option<(VaultHeader, Identity, Secret<32>)>,
 }
 
 impl Endpoint {
@@ -28,77 +71,500 @@ impl Endpoint {
         config: Config,
         records: Vec<([u8; 16], Vec<u8>)>,
         seed: [u8; 32],
-        now: Now,
+        _now: Now,
     ) -> Self {
-        drop((records, seed, now));
-        Self { config }
+        let stored = !records.is_empty();
+        let mut base = Base::new(seed, records);
+        let header = base.records().sealed(&HEADER).map(VaultHeader::parse);
+        let life = match header {
+            Some(Ok(header)) => Life::Locked(header),
+            Some(Err(_)) | None => {
+                if stored {
+                    base.notice(Notice::StoreUnreadable);
+                }
+                Life::Fresh
+            }
+        };
+        base.changed();
+        Self {
+            config,
+            base,
+            life,
+            store_again: None,
+        }
     }
+
+    // ---- in
 
     /// A person's wish.
     pub fn handle_command(&mut self, command: Command, now: Now) {
-        drop((command, now));
+        match command {
+            Command::Onboard {
+                name,
+                picture,
+                passphrase,
+                node,
+                registration,
+            } => self.onboard(name, picture, &passphrase, node, registration),
+            Command::Unlock { passphrase } => self.unlock(&passphrase),
+            Command::Lock => self.lock(now),
+            Command::DismissNotice { index } => {
+                if index < self.base.notices.len() {
+                    self.base.notices.remove(index);
+                    self.base.changed();
+                }
+            }
+            other => match &mut self.life {
+                Life::Ready(_, client) => client.handle_command(&mut self.base, other, now),
+                Life::Fresh | Life::Onboarding(_) | Life::Locked(_) | Life::Unlocking(_) => {}
+            },
+        }
     }
 
     /// The answer to a request.
     pub fn handle_http(&mut self, response: HttpResponse, now: Now) {
-        drop((response, now));
+        let Some(purpose) = self.base.answered(response.id) else {
+            return;
+        };
+        if purpose == Purpose::Register {
+            return self.registered(outcome(response), now);
+        }
+        if let Life::Ready(_, client) = &mut self.life {
+            client.handle_http(&mut self.base, purpose, response, now);
+        }
     }
 
     /// The socket to the node.
     pub fn handle_socket(&mut self, event: SocketEvent, now: Now) {
-        drop((event, now));
+        if let Life::Ready(_, client) = &mut self.life {
+            client.handle_socket(&mut self.base, event, now);
+        }
     }
 
     /// A peer connection.
     pub fn handle_link(&mut self, event: LinkEvent, now: Now) {
-        drop((event, now));
+        if let Life::Ready(_, client) = &mut self.life {
+            client.handle_link(&mut self.base, event, now);
+        }
     }
 
     /// Argon2id is done; `None` if it could not run.
     pub fn handle_stretched(&mut self, id: u32, key: Option<Stretched>, now: Now) {
-        drop((id, key, now));
+        let Some(why) = self.base.stretched(id) else {
+            return;
+        };
+        match (why, key) {
+            (Stretching::NewVault, Some(key)) => self.vault_made(&key),
+            (Stretching::Unlock, Some(key)) => self.unlocked(&key, now),
+            (Stretching::NewVault, None) => {
+                self.life = Life::Fresh;
+                self.base.notice(Notice::NotNow);
+            }
+            (Stretching::Unlock, None) => {
+                self.relock();
+                self.base.notice(Notice::NotNow);
+            }
+            (Stretching::Invitation(invitation), key) => {
+                if let Life::Ready(_, client) = &mut self.life {
+                    match key {
+                        Some(key) => {
+                            client.seal_invitation(&mut self.base, invitation, &key, now);
+                        }
+                        None => client.withdraw(&mut self.base, invitation),
+                    }
+                }
+            }
+            (Stretching::Joining, key) => {
+                if let Life::Ready(_, client) = &mut self.life {
+                    match key {
+                        Some(key) => client.join(&mut self.base, &key, now),
+                        None => client.cancel_join(&mut self.base),
+                    }
+                }
+            }
+        }
     }
 
     /// A batch is safely stored.
-    pub fn handle_written(&mut self, number: u64, now: Now) {
-        let _ = (number, now);
+    pub fn handle_written(&mut self, number: u64, _now: Now) {
+        self.base.records().written(number);
     }
 
     /// A batch could not be stored; nothing of it was.
     pub fn handle_write_failed(&mut self, number: u64, now: Now) {
-        let _ = (number, now);
+        self.base.records().failed(number);
+        self.store_again = Some(now.instant + STORE_AGAIN);
+        self.base.notice(Notice::StoreFull);
     }
 
     /// The time of [`Self::poll_timeout`] has come.
     pub fn handle_timeout(&mut self, now: Now) {
-        let _ = now;
+        if self.store_again.is_some_and(|at| at <= now.instant) {
+            self.store_again = None;
+            self.base.records().resume();
+        }
+        if let Life::Ready(_, client) = &mut self.life {
+            client.handle_timeout(&mut self.base, now);
+        }
     }
+
+    // ---- out
 
     /// The next batch to store.
     pub fn poll_write(&mut self) -> Option<WriteBatch> {
-        None
+        self.base.records().poll_write()
     }
 
     /// The next thing to do outside; nothing while a write is unconfirmed.
     pub fn poll_transmit(&mut self) -> Option<Transmit> {
-        None
+        self.base.poll_transmit()
     }
 
     /// The next thing to tell.
     pub fn poll_event(&mut self) -> Option<Event> {
-        None
+        self.base.poll_event()
     }
 
     /// When to call [`Self::handle_timeout`], and why.
     #[must_use]
     pub fn poll_timeout(&self) -> Option<(Instant, &'static str)> {
-        None
+        let client = match &self.life {
+            Life::Ready(_, client) => client.timeout(),
+            Life::Fresh | Life::Onboarding(_) | Life::Locked(_) | Life::Unlocking(_) => None,
+        };
+        client
+            .into_iter()
+            .chain(self.store_again.map(|at| (at, "store")))
+            .min_by_key(|(at, _)| *at)
     }
 
     /// What to show.
     #[must_use]
     pub fn view(&self) -> View {
-        let _ = &self.config;
-        View::fresh()
+        match &self.life {
+            Life::Fresh => show::bare(Phase::Fresh, &self.base),
+            Life::Onboarding(_) => show::bare(Phase::Onboarding, &self.base),
+            Life::Locked(_) => show::bare(Phase::Locked, &self.base),
+            Life::Unlocking(_) => show::bare(Phase::Unlocking, &self.base),
+            Life::Ready(_, client) => client.view(&self.base),
+        }
     }
+
+    // ---- onboarding
+
+    fn onboard(
+        &mut self,
+        name: String,
+        picture: Option<Vec<u8>>,
+        passphrase: &Zeroizing<String>,
+        node: String,
+        registration: Option<hither_api::RegistrationToken>,
+    ) {
+        if !matches!(self.life, Life::Fresh) {
+            return self.base.notice(Notice::NotNow);
+        }
+        let Some(name) = valid_name(&name) else {
+            return self.base.notice(Notice::NameInvalid);
+        };
+        if picture
+            .as_ref()
+            .is_some_and(|picture| picture.len() > MAX_PICTURE)
+        {
+            return self.base.notice(Notice::PictureTooLarge);
+        }
+        if passphrase.chars().count() < MIN_PASSPHRASE {
+            return self.base.notice(Notice::PassphraseTooShort);
+        }
+        let salt = self.base.random();
+        let stretch = Stretch {
+            password: Zeroizing::new(passphrase.as_bytes().to_vec()),
+            salt,
+            params: self.config.stretch,
+        };
+        self.base.stretch(Stretching::NewVault, stretch);
+        self.life = Life::Onboarding(Box::new(Newcomer {
+            name,
+            picture,
+            node: node.trim_end_matches('/').to_owned(),
+            registration,
+            salt,
+            made: None,
+        }));
+        self.base.notices.clear();
+        self.base.changed();
+    }
+
+    fn vault_made(&mut self, key: &Stretched) {
+        let Life::Onboarding(newcomer) = &mut self.life else {
+            return;
+        };
+        let params = self.config.stretch;
+        let (header, root) = vault::create(key, newcomer.salt, params, &mut self.base.rng);
+        let identity = Identity::generate(&mut self.base.rng);
+        let device_key = Secret::from_bytes(self.base.random());
+        let public = ed25519_dalek::SigningKey::from_bytes(device_key.as_bytes())
+            .verifying_key()
+            .to_bytes();
+        newcomer.made = Some((header, identity, device_key));
+        let request_to = format!("{}{}", newcomer.node, path::REGISTER);
+        let registration = newcomer.registration;
+        self.base.records().start(root);
+        let label = self.config.device_label.clone();
+        let request = RegisterRequest {
+            token: registration,
+            device_key: DeviceAuthKey::from_bytes(public),
+            label: Client::seal_label(&mut self.base, &label),
+        };
+        self.base.http(
+            Purpose::Register,
+            Method::Post,
+            request_to,
+            vec![("content-type", "application/json".to_owned())],
+            crate::json::emit(&request),
+        );
+    }
+
+    fn registered(&mut self, result: Outcome, now: Now) {
+        let response = result
+            .and_then(|body| crate::json::parse::<RegisterResponse>(&body).ok_or(Failure::Later));
+        let life = core::mem::replace(&mut self.life, Life::Fresh);
+        let Life::Onboarding(newcomer) = life else {
+            self.life = life;
+            return;
+        };
+        self.base.changed();
+        let response = match response {
+            Ok(response) => response,
+            Err(failure) => {
+                self.base.lock();
+                return self.base.notice(match failure {
+                    Failure::Refused(problem) => refused(problem),
+                    Failure::Later => Notice::NodeUnreachable,
+                });
+            }
+        };
+        let Some((header, identity, device_key)) = newcomer.made else {
+            return;
+        };
+        let account = Account {
+            identity: identity.to_seed(),
+            device_key,
+            account: response.account,
+            device: response.device,
+            node: newcomer.node,
+            role: response.role,
+            name: newcomer.name,
+            picture: newcomer.picture,
+            device_label: self.config.device_label.clone(),
+            relay_for_all: false,
+        };
+        self.base.records().write(HEADER, Some(header.emit()));
+        let mut client = Client::new(account);
+        client.save_account(&mut self.base);
+        client.node.connect(&mut self.base, now);
+        self.life = Life::Ready(header, Box::new(client));
+    }
+
+    // ---- the vault
+
+    fn unlock(&mut self, passphrase: &Zeroizing<String>) {
+        let life = core::mem::replace(&mut self.life, Life::Fresh);
+        self.life = match life {
+            Life::Locked(header) => {
+                self.base
+                    .stretch(Stretching::Unlock, header.stretch(passphrase));
+                self.base.notices.clear();
+                self.base.changed();
+                Life::Unlocking(header)
+            }
+            other => other,
+        };
+    }
+
+    fn unlocked(&mut self, key: &Stretched, now: Now) {
+        let Life::Unlocking(header) = &self.life else {
+            return;
+        };
+        let header = header.clone();
+        self.base.changed();
+        let Ok(root) = header.unlock(key) else {
+            self.life = Life::Locked(header);
+            return self.base.notice(Notice::WrongPassphrase);
+        };
+        let (opened, unreadable) = self.base.records().open(root, &HEADER);
+        if unreadable > 0 {
+            self.base.notice(Notice::StoreUnreadable);
+        }
+        match Client::restore(&mut self.base, opened, now) {
+            Some(mut client) => {
+                client.node.connect(&mut self.base, now);
+                self.life = Life::Ready(header, Box::new(client));
+            }
+            None => {
+                self.base.lock();
+                self.base.notice(Notice::StoreUnreadable);
+                self.life = Life::Locked(header);
+            }
+        }
+    }
+
+    fn relock(&mut self) {
+        let life = core::mem::replace(&mut self.life, Life::Fresh);
+        self.life = match life {
+            Life::Unlocking(header) | Life::Ready(header, _) => Life::Locked(header),
+            other => other,
+        };
+        self.base.changed();
+    }
+
+    fn lock(&mut self, now: Now) {
+        if let Life::Ready(_, client) = &mut self.life {
+            if client.call.is_some() {
+                client.hang_up_silently(&mut self.base, now);
+            }
+            // What was about to leave is on disk and leaves after the next unlocking.
+            self.base.lock();
+            self.base.socket(SocketAction::Close);
+            self.base.event(Event::Locked);
+            self.relock();
+        }
+    }
+}
+
+impl Client {
+    pub(crate) fn handle_command(&mut self, base: &mut Base, command: Command, now: Now) {
+        match command {
+            Command::SetProfile { name, picture } => self.set_profile(base, &name, picture, now),
+            Command::CreateInvitation {
+                note,
+                category,
+                with_registration,
+            } => self.invite(base, &note, &category, with_registration, now),
+            Command::WithdrawInvitation { invitation } => self.withdraw(base, invitation),
+            Command::OpenLink { link } => self.open_invitation_link(base, link),
+            Command::OpenFile { blob } => self.open_invitation_blob(base, blob),
+            Command::EnterCode { words, category } => self.enter_code(base, &words, &category),
+            Command::CancelJoin => self.cancel_join(base),
+            Command::Approve { contact } => self.approve(base, contact, now),
+            Command::Reject { contact } => self.reject(base, contact, now),
+            Command::RemoveContact { contact } => self.remove_contact(base, contact, now),
+            Command::OpenConversation { contact } => self.open_conversation(base, contact),
+            Command::CloseConversation => {
+                self.open = None;
+                base.changed();
+            }
+            Command::SendText { contact, text } => self.send_text(base, contact, &text, now),
+            Command::Typing { contact } => self.typing(base, contact, now),
+            Command::NetworkChanged => self.node.hurry(base, now),
+            Command::RefreshDevices => self.ask_devices(base),
+            Command::RenameDevice { device, label } => {
+                let label: String = label.trim().chars().take(64).collect();
+                let label = Self::seal_label(base, &label);
+                let body = crate::json::emit(&hither_api::RenameDeviceRequest { label });
+                self.change_device(base, Method::Patch, device, body);
+            }
+            Command::RevokeDevice { device } => {
+                self.change_device(base, Method::Delete, device, Vec::new());
+            }
+            Command::SetRelayForAll { relay_only } => {
+                self.account.relay_for_all = relay_only;
+                self.save_account(base);
+                base.changed();
+            }
+            Command::SetAlwaysDirect {
+                contact,
+                always_direct,
+            } => self.set_always_direct(base, contact, always_direct, now),
+            Command::SetCategory { .. }
+            | Command::SetAlias { .. }
+            | Command::SetVerified { .. }
+            | Command::SetRelayOnly { .. } => self.change_contact(base, command),
+            Command::Call { .. }
+            | Command::AcceptCall { .. }
+            | Command::DeclineCall
+            | Command::HangUp
+            | Command::DismissCall
+            | Command::SetMicrophone { .. }
+            | Command::SetCamera { .. }
+            | Command::SetScreen { .. } => self.handle_call_command(base, command, now),
+            Command::Onboard { .. }
+            | Command::Unlock { .. }
+            | Command::Lock
+            | Command::DismissNotice { .. } => {}
+        }
+    }
+
+    fn handle_call_command(&mut self, base: &mut Base, command: Command, now: Now) {
+        match command {
+            Command::Call { contact, video } => self.start_call(base, contact, video, now),
+            Command::AcceptCall { video } => self.accept_call(base, video, now),
+            Command::DeclineCall | Command::HangUp => self.hang_up(base, now),
+            Command::DismissCall => self.dismiss_call(base),
+            Command::SetMicrophone { on } => {
+                self.switch_media(base, |call| call.microphone = on, now);
+            }
+            Command::SetCamera { on } => self.switch_media(base, |call| call.camera = on, now),
+            Command::SetScreen { on } => self.switch_media(base, |call| call.screen = on, now),
+            _ => {}
+        }
+    }
+
+    fn change_contact(&mut self, base: &mut Base, command: Command) {
+        let (id, change): (_, Change) = match command {
+            Command::SetCategory { contact, category } => {
+                let category: String = category.trim().chars().take(32).collect();
+                if category.is_empty() {
+                    return base.notice(Notice::NameInvalid);
+                }
+                (contact, Box::new(move |stored| stored.category = category))
+            }
+            Command::SetAlias { contact, alias } => {
+                let alias: String = alias.trim().chars().take(MAX_NAME).collect();
+                (contact, Box::new(move |stored| stored.alias = alias))
+            }
+            Command::SetVerified { contact, verified } => {
+                (contact, Box::new(move |stored| stored.verified = verified))
+            }
+            Command::SetRelayOnly {
+                contact,
+                relay_only,
+            } => (
+                contact,
+                Box::new(move |stored| stored.relay_only = relay_only),
+            ),
+            _ => return,
+        };
+        if let Some(contact) = self.contacts.get_mut(&id) {
+            change(&mut contact.stored);
+            contact.save(base);
+            base.changed();
+        }
+    }
+
+    fn set_profile(&mut self, base: &mut Base, name: &str, picture: Option<Vec<u8>>, now: Now) {
+        let Some(name) = valid_name(name) else {
+            return base.notice(Notice::NameInvalid);
+        };
+        if picture
+            .as_ref()
+            .is_some_and(|picture| picture.len() > MAX_PICTURE)
+        {
+            return base.notice(Notice::PictureTooLarge);
+        }
+        self.account.name = name;
+        self.picture = picture.clone().map(std::sync::Arc::from);
+        self.account.picture = picture;
+        self.save_account(base);
+        self.tell_profile(base, now);
+        base.changed();
+    }
+}
+
+/// A change of what is stored of a contact.
+type Change = Box<dyn FnOnce(&mut crate::contact::Stored)>;
+
+fn valid_name(name: &str) -> Option<String> {
+    let name = name.trim();
+    let fits = (1..=MAX_NAME).contains(&name.chars().count());
+    (fits && !name.chars().any(char::is_control)).then(|| name.to_owned())
 }

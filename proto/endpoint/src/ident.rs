@@ -27,12 +27,15 @@ macro_rules! local_id {
             /// 32 lower-case hexadecimal digits, for element ids and routes.
             #[must_use]
             pub fn to_hex(&self) -> String {
-                use fmt::Write as _;
-                self.0.iter().fold(String::new(), |mut text, byte| {
-                    // Writing to a string cannot fail.
-                    drop(write!(text, "{byte:02x}"));
-                    text
-                })
+                const DIGITS: [char; 16] = [
+                    '0', '1', '2', '3', '4', '5', '6', '7', '8', '9', 'a', 'b', 'c', 'd', 'e', 'f',
+                ];
+                let digit = |nibble: u8| DIGITS.get(usize::from(nibble)).copied();
+                self.0
+                    .iter()
+                    .flat_map(|byte| [digit(byte >> 4), digit(byte & 15)])
+                    .flatten()
+                    .collect()
             }
 
             /// Reads what [`Self::to_hex`] wrote.

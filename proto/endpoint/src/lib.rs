@@ -28,11 +28,23 @@
     warn(clippy::expect_used, clippy::panic, clippy::indexing_slicing)
 )]
 
+mod base;
+mod calls;
+mod client;
 mod command;
+mod contact;
 mod endpoint;
 mod event;
 mod ident;
+mod json;
 mod link;
+mod links;
+mod meet;
+mod node;
+mod payload;
+mod show;
+mod stream;
+mod talk;
 mod transmit;
 mod view;
 

@@ -345,23 +345,3 @@ pub struct DeviceView {
     /// This very device.
     pub current: bool,
 }
-
-impl View {
-    /// Nothing yet.
-    pub(crate) fn fresh() -> Self {
-        Self {
-            phase: Phase::Fresh,
-            me: None,
-            node: NodeState::Connecting,
-            contacts: Vec::new(),
-            categories: Vec::new(),
-            invitations: Vec::new(),
-            joining: None,
-            conversation: None,
-            call: None,
-            devices: None,
-            relay_for_all: false,
-            notices: Vec::new(),
-        }
-    }
-}

@@ -1,0 +1,378 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! What every part of the client shares: randomness, the way out, and the records.
+//!
+//! Parts never talk to the host; they leave writes, transmits and events here, and the endpoint drains them.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+use hither_crypto::vault::RootKey;
+use rand_chacha::ChaCha20Rng;
+use rand_core::{Rng as _, SeedableRng as _};
+use serde::{Serialize, de::DeserializeOwned};
+
+use crate::{
+    ContactId, Event, HttpRequest, InvitationKey, LinkAction, Method, Notice, SocketAction,
+    StretchJob, Transmit, WriteBatch,
+};
+use hither_crypto::stretch::Stretch;
+
+/// Notices kept for the person.
+const MAX_NOTICES: usize = 16;
+/// Version byte of every record.
+const RECORD_VERSION: u8 = 1;
+
+/// Why a request was made; decides what its answer means.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Purpose {
+    Register,
+    MintRegistration(InvitationKey),
+    Park(InvitationKey),
+    Withdraw,
+    FetchInvitation,
+    PutJoin(ContactId),
+    PutMessage(ContactId, u64),
+    PutSignal(ContactId),
+    Farewell(String),
+    ListDevices,
+    ChangeDevice,
+}
+
+/// Why a key is being stretched.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Stretching {
+    NewVault,
+    Unlock,
+    Invitation(InvitationKey),
+    Joining,
+}
+
+#[derive(Debug)]
+pub(crate) struct Base {
+    pub(crate) rng: ChaCha20Rng,
+    records: Records,
+    transmits: VecDeque<Transmit>,
+    events: VecDeque<Event>,
+    pub(crate) notices: Vec<Notice>,
+    next_id: u32,
+    purposes: BTreeMap<u32, Purpose>,
+    stretchings: BTreeMap<u32, Stretching>,
+}
+
+impl Base {
+    pub(crate) fn new(seed: [u8; 32], records: Vec<([u8; 16], Vec<u8>)>) -> Self {
+        Self {
+            rng: ChaCha20Rng::from_seed(seed),
+            records: Records::new(records),
+            transmits: VecDeque::new(),
+            events: VecDeque::new(),
+            notices: Vec::new(),
+            next_id: 1,
+            purposes: BTreeMap::new(),
+            stretchings: BTreeMap::new(),
+        }
+    }
+
+    /// `N` random bytes.
+    pub(crate) fn random<const N: usize>(&mut self) -> [u8; N] {
+        let mut bytes = [0; N];
+        self.rng.fill_bytes(&mut bytes);
+        bytes
+    }
+
+    fn id(&mut self) -> u32 {
+        let id = self.next_id;
+        self.next_id = self.next_id.wrapping_add(1).max(1);
+        id
+    }
+
+    // ---- the way out
+
+    pub(crate) fn http(
+        &mut self,
+        purpose: Purpose,
+        method: Method,
+        url: String,
+        headers: Vec<(&'static str, String)>,
+        body: Vec<u8>,
+    ) {
+        let id = self.id();
+        self.purposes.insert(id, purpose);
+        self.transmits.push_back(Transmit::Http(HttpRequest {
+            id,
+            method,
+            url,
+            headers,
+            body,
+        }));
+    }
+
+    pub(crate) fn answered(&mut self, id: u32) -> Option<Purpose> {
+        self.purposes.remove(&id)
+    }
+
+    pub(crate) fn socket(&mut self, action: SocketAction) {
+        self.transmits.push_back(Transmit::Socket(action));
+    }
+
+    pub(crate) fn link(&mut self, action: LinkAction) {
+        self.transmits.push_back(Transmit::Link(action));
+    }
+
+    pub(crate) fn stretch(&mut self, why: Stretching, stretch: Stretch) {
+        let id = self.id();
+        self.stretchings.insert(id, why);
+        self.transmits
+            .push_back(Transmit::Stretch(StretchJob { id, stretch }));
+    }
+
+    pub(crate) fn stretched(&mut self, id: u32) -> Option<Stretching> {
+        self.stretchings.remove(&id)
+    }
+
+    /// Forgets why a key is being stretched: its result will be thrown away.
+    pub(crate) fn forget_stretching(&mut self, why: &Stretching) {
+        self.stretchings.retain(|_, other| other != why);
+    }
+
+    pub(crate) fn changed(&mut self) {
+        if !self.events.contains(&Event::ViewChanged) {
+            self.events.push_back(Event::ViewChanged);
+        }
+    }
+
+    pub(crate) fn event(&mut self, event: Event) {
+        self.events.push_back(event);
+    }
+
+    /// Tells the person, once per kind while it stands.
+    pub(crate) fn notice(&mut self, notice: Notice) {
+        self.notices.retain(|old| *old != notice);
+        if self.notices.len() >= MAX_NOTICES {
+            self.notices.remove(0);
+        }
+        self.notices.push(notice.clone());
+        self.events.push_back(Event::Notice(notice));
+        self.changed();
+    }
+
+    pub(crate) fn poll_transmit(&mut self) -> Option<Transmit> {
+        if self.records.is_settled() {
+            self.transmits.pop_front()
+        } else {
+            None
+        }
+    }
+
+    pub(crate) fn poll_event(&mut self) -> Option<Event> {
+        self.events.pop_front()
+    }
+
+    /// Forgets the keys and why anything was asked for. What is sealed may still leave.
+    pub(crate) fn lock(&mut self) {
+        self.purposes.clear();
+        self.stretchings.clear();
+        self.notices.clear();
+        self.records.root = None;
+        self.records.names.clear();
+    }
+
+    // ---- the records
+
+    pub(crate) fn records(&mut self) -> &mut Records {
+        &mut self.records
+    }
+
+    /// Seals a value under its name and leaves it to be written.
+    pub(crate) fn put<T: Serialize>(&mut self, name: &str, value: &T) {
+        let bytes = postcard::to_extend(value, vec![RECORD_VERSION]).unwrap_or_default();
+        let Some(root) = &self.records.root else {
+            return;
+        };
+        let id = root.record_id(name);
+        let sealed = root.seal_record(name, &bytes, &mut self.rng);
+        self.records.names.insert(name.to_owned());
+        self.records.write(id, Some(sealed));
+    }
+
+    /// Seals a value that is kept elsewhere, under a name.
+    pub(crate) fn seal(&mut self, name: &str, value: &[u8]) -> Vec<u8> {
+        match &self.records.root {
+            Some(root) => root.seal_record(name, value, &mut self.rng),
+            None => Vec::new(),
+        }
+    }
+
+    pub(crate) fn root(&self) -> Option<&RootKey> {
+        self.records.root.as_ref()
+    }
+
+    /// Deletes one record.
+    pub(crate) fn delete(&mut self, name: &str) {
+        let Some(root) = &self.records.root else {
+            return;
+        };
+        let id = root.record_id(name);
+        self.records.names.remove(name);
+        self.records.write(id, None);
+    }
+
+    /// Deletes every record whose name begins with `prefix`.
+    pub(crate) fn delete_all(&mut self, prefix: &str) {
+        let names: Vec<String> = self
+            .records
+            .names
+            .range(prefix.to_owned()..)
+            .take_while(|name| name.starts_with(prefix))
+            .cloned()
+            .collect();
+        for name in names {
+            self.delete(&name);
+        }
+    }
+}
+
+/// Reads what [`Base::put`] wrote.
+pub(crate) fn read_record<T: DeserializeOwned>(bytes: &[u8]) -> Option<T> {
+    match bytes.split_first() {
+        Some((&RECORD_VERSION, rest)) => postcard::from_bytes(rest).ok(),
+        Some(_) | None => None,
+    }
+}
+
+/// Record ids and their new values; `None` deletes.
+type Writes = BTreeMap<[u8; 16], Option<Vec<u8>>>;
+
+/// Sealed records: a mirror of the store, and what is on its way there.
+#[derive(Debug)]
+pub(crate) struct Records {
+    root: Option<RootKey>,
+    names: BTreeSet<String>,
+    sealed: BTreeMap<[u8; 16], Vec<u8>>,
+    collecting: Writes,
+    in_flight: Option<(u64, Writes)>,
+    next_batch: u64,
+    halted: bool,
+}
+
+impl Records {
+    fn new(records: Vec<([u8; 16], Vec<u8>)>) -> Self {
+        Self {
+            root: None,
+            names: BTreeSet::new(),
+            sealed: records.into_iter().collect(),
+            collecting: BTreeMap::new(),
+            in_flight: None,
+            next_batch: 1,
+            halted: false,
+        }
+    }
+
+    /// One record as stored.
+    pub(crate) fn sealed(&self, id: &[u8; 16]) -> Option<&[u8]> {
+        self.sealed.get(id).map(Vec::as_slice)
+    }
+
+    /// Takes the root key and opens every record but those in the clear. Unreadable ones are counted.
+    pub(crate) fn open(
+        &mut self,
+        root: RootKey,
+        clear: &[u8; 16],
+    ) -> (Vec<(String, Vec<u8>)>, usize) {
+        let mut opened = Vec::new();
+        let mut unreadable = 0;
+        for (id, bytes) in self.sealed.iter().filter(|(id, _)| *id != clear) {
+            match root.open_record(id, bytes) {
+                Ok((name, value)) => {
+                    self.names.insert(name.clone());
+                    opened.push((name, value));
+                }
+                Err(_) => unreadable += 1,
+            }
+        }
+        self.root = Some(root);
+        (opened, unreadable)
+    }
+
+    /// Takes the root key of a new vault.
+    pub(crate) fn start(&mut self, root: RootKey) {
+        self.root = Some(root);
+    }
+
+    /// Leaves a record to be written as it is.
+    pub(crate) fn write(&mut self, id: [u8; 16], value: Option<Vec<u8>>) {
+        match &value {
+            Some(bytes) => self.sealed.insert(id, bytes.clone()),
+            None => self.sealed.remove(&id),
+        };
+        self.collecting.insert(id, value);
+    }
+
+    fn is_settled(&self) -> bool {
+        self.collecting.is_empty() && self.in_flight.is_none()
+    }
+
+    pub(crate) fn poll_write(&mut self) -> Option<WriteBatch> {
+        if self.halted || self.in_flight.is_some() || self.collecting.is_empty() {
+            return None;
+        }
+        let batch = core::mem::take(&mut self.collecting);
+        let number = self.next_batch;
+        self.next_batch += 1;
+        let writes = batch
+            .iter()
+            .map(|(id, value)| (*id, value.clone()))
+            .collect();
+        self.in_flight = Some((number, batch));
+        Some(WriteBatch { number, writes })
+    }
+
+    pub(crate) fn written(&mut self, number: u64) {
+        if self.in_flight.as_ref().is_some_and(|(n, _)| *n == number) {
+            self.in_flight = None;
+        }
+    }
+
+    /// Puts a failed batch back, under whatever came since. Nothing is written until [`Self::resume`].
+    pub(crate) fn failed(&mut self, number: u64) {
+        if let Some((_, batch)) = self.in_flight.take_if(|(n, _)| *n == number) {
+            for (id, value) in batch {
+                self.collecting.entry(id).or_insert(value);
+            }
+            self.halted = true;
+        }
+    }
+
+    pub(crate) fn resume(&mut self) {
+        self.halted = false;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_failed_batch_does_not_overwrite_what_came_after_it() {
+        let mut records = Records::new(Vec::new());
+        records.write([1; 16], Some(vec![1]));
+        let first = records.poll_write().expect("there is a batch");
+        records.write([1; 16], Some(vec![2]));
+        records.failed(first.number);
+        assert!(records.poll_write().is_none(), "halted");
+        records.resume();
+        let again = records.poll_write().expect("there is a batch");
+        assert_eq!(again.writes, vec![([1; 16], Some(vec![2]))]);
+    }
+
+    #[test]
+    fn nothing_leaves_while_a_write_is_unconfirmed() {
+        let mut base = Base::new([0; 32], Vec::new());
+        base.records().write([1; 16], Some(vec![1]));
+        base.socket(SocketAction::Close);
+        assert!(base.poll_transmit().is_none());
+        let batch = base.records().poll_write().expect("there is a batch");
+        assert!(base.poll_transmit().is_none());
+        base.records().written(batch.number);
+        assert!(base.poll_transmit().is_some());
+    }
+}

@@ -1,0 +1,849 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Calls: ring, accept, media on and off, mend, end; one at a time.
+//!
+//! ```text
+//!   caller                                    callee
+//!   CallOffer (MLS) ───────────────────────►  Ringing: the offer of a link is prepared, nothing leaves
+//!   Ringing  ◄─────────────────── CallRinging
+//!   Connecting ◄── CallAccept + offer ──────  accepts: addresses may leave from here on
+//!   Answer ────────────────────────────────►  Connecting
+//!   Active   ◄═══════ link connected ═══════► Active
+//!   Reconnecting: the link broke, or a page was reloaded; either side opens a new one for the same call
+//! ```
+//! The caller opens its end of the link while it rings, so that its relay allocation is there by the time
+//! the other side answers.
+
+use hither_crypto::safety;
+use hither_sansio::{Duration, Instant, Now, UnixTime};
+use serde::{Deserialize, Serialize};
+
+use crate::base::Base;
+use crate::client::{CALL, Client};
+use crate::contact::MOMENT;
+use crate::links::Opening;
+use crate::payload::{LinkOffer, Payload, Signal, WireEnd};
+use crate::{
+    CallDirection, CallId, CallStage, CaptureKind, ContactId, ContactState, EndReason, Event,
+    LinkAction, LinkRole, LinkState, Notice,
+};
+
+/// How long it rings.
+const RING_FOR: Duration = Duration::from_secs(45);
+/// How long a broken call is mended before it is given up.
+const MEND_FOR: Duration = Duration::from_secs(60);
+/// How long an accepted call may take to connect before a new link is tried.
+const CONNECT_WITHIN: Duration = Duration::from_secs(12);
+/// A stored call older than this is not asked for after a reload.
+const RESUME_WITHIN: Duration = Duration::from_secs(90);
+
+/// What is stored of a call, so that it survives a reload.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct StoredCall {
+    call: CallId,
+    contact: ContactId,
+    incoming: bool,
+    since: UnixTime,
+    seen: UnixTime,
+    microphone: bool,
+    camera: bool,
+}
+
+/// The call.
+#[derive(Debug)]
+pub(crate) struct Call {
+    pub(crate) id: CallId,
+    pub(crate) contact: ContactId,
+    pub(crate) direction: CallDirection,
+    pub(crate) stage: CallStage,
+    pub(crate) microphone: bool,
+    pub(crate) camera: bool,
+    pub(crate) screen: bool,
+    /// Microphone, camera, screen of the other side.
+    pub(crate) remote: [bool; 3],
+    pub(crate) number: Option<String>,
+    /// Callee: accepted, but the link's description is not there yet.
+    accept_waits: bool,
+    deadline: Option<Instant>,
+    /// When the mending ends.
+    give_up: Option<Instant>,
+    wants_back: bool,
+}
+
+impl Call {
+    pub(crate) fn timeout(&self) -> Option<Instant> {
+        [self.deadline, self.give_up].into_iter().flatten().min()
+    }
+
+    fn is_over(&self) -> bool {
+        matches!(self.stage, CallStage::Ended { .. })
+    }
+
+    fn since(&self) -> Option<UnixTime> {
+        match self.stage {
+            CallStage::Active { since } | CallStage::Reconnecting { since } => Some(since),
+            CallStage::Calling
+            | CallStage::Ringing
+            | CallStage::Connecting
+            | CallStage::Ended { .. } => None,
+        }
+    }
+}
+
+impl Client {
+    pub(crate) fn is_in_call_with(&self, id: ContactId) -> bool {
+        self.call
+            .as_ref()
+            .is_some_and(|call| call.contact == id && !call.is_over())
+    }
+
+    fn is_busy(&self) -> bool {
+        self.call.as_ref().is_some_and(|call| !call.is_over())
+    }
+
+    // ---- calling
+
+    pub(crate) fn start_call(&mut self, base: &mut Base, id: ContactId, video: bool, now: Now) {
+        if self.is_busy() {
+            return base.notice(Notice::NotNow);
+        }
+        let Some(contact) = self
+            .contacts
+            .get_mut(&id)
+            .filter(|contact| contact.stored.state == ContactState::Active)
+        else {
+            return base.notice(Notice::NotNow);
+        };
+        contact.commit_if_due(base, true, now);
+        let secrets = contact
+            .session
+            .pending_secrets()
+            .unwrap_or_else(|| contact.stored.current.clone());
+        let call = CallId::from_bytes(base.random());
+        let salt = base.random();
+        contact.send(
+            base,
+            &Payload::CallOffer {
+                call,
+                video,
+                time: now.unix.as_millis(),
+                epoch: secrets.epoch,
+                salt,
+            },
+            None,
+            now,
+        );
+        let standing = contact.channel_open();
+        let number = safety::call_number(secrets.authenticator.as_bytes(), call.as_bytes());
+        self.call = Some(Call {
+            id: call,
+            contact: id,
+            direction: CallDirection::Outgoing,
+            stage: CallStage::Calling,
+            microphone: true,
+            camera: video,
+            screen: false,
+            remote: [false; 3],
+            number: Some(number),
+            accept_waits: false,
+            deadline: Some(now.instant + RING_FOR),
+            give_up: None,
+            wants_back: false,
+        });
+        self.apply_media(base);
+        if !standing {
+            let opening = Opening {
+                id: self.next_link(),
+                role: LinkRole::Answerer,
+                token: *call.as_bytes(),
+                secrets,
+                salt,
+                peer_salt: None,
+                ice: self.ice(id),
+                revealed: true,
+                call: Some(call),
+            };
+            self.open_link(base, id, opening, now);
+        }
+        base.changed();
+    }
+
+    fn open_link(&mut self, base: &mut Base, id: ContactId, opening: Opening, now: Now) {
+        if let Some(contact) = self.contacts.get_mut(&id) {
+            contact.open_link(base, opening, now);
+        }
+        self.apply_media(base);
+    }
+
+    /// Hands the host the tracks that the call wants, for the link if there is one.
+    fn apply_media(&self, base: &mut Base) {
+        let Some(call) = self.call.as_ref().filter(|call| !call.is_over()) else {
+            return;
+        };
+        let link = self
+            .contacts
+            .get(&call.contact)
+            .and_then(|contact| contact.link.as_ref())
+            .map(|link| link.id);
+        base.link(LinkAction::SetMedia {
+            link,
+            microphone: call.microphone,
+            camera: call.camera,
+            screen: call.screen,
+        });
+    }
+
+    pub(crate) fn call_rings(&mut self, base: &mut Base, id: ContactId, call: CallId) {
+        if let Some(own) = self.call_of(id, call)
+            && own.stage == CallStage::Calling
+        {
+            own.stage = CallStage::Ringing;
+            base.changed();
+        }
+    }
+
+    fn call_of(&mut self, id: ContactId, call: CallId) -> Option<&mut Call> {
+        self.call
+            .as_mut()
+            .filter(|own| own.contact == id && own.id == call && !own.is_over())
+    }
+
+    // ---- being called
+
+    pub(crate) fn call_offered(
+        &mut self,
+        base: &mut Base,
+        id: ContactId,
+        (call, video, time): (CallId, bool, u64),
+        (epoch, peer_salt): (u64, [u8; 16]),
+        now: Now,
+    ) {
+        let age = now.unix.saturating_since(UnixTime::from_millis(time));
+        if age > RING_FOR {
+            return self.missed(base, id, call);
+        }
+        let Some(contact) = self.contacts.get_mut(&id) else {
+            return;
+        };
+        if self.call.as_ref().is_some_and(|own| !own.is_over()) {
+            if self.crossed(base, id, call, now) {
+                return;
+            }
+            let busy = Signal::CallEnd {
+                call,
+                end: WireEnd::Busy,
+            };
+            if let Some(contact) = self.contacts.get_mut(&id) {
+                contact.signal(base, &busy, MOMENT);
+            }
+            return;
+        }
+        let Some(secrets) = contact.secrets_of(epoch) else {
+            return;
+        };
+        contact.signal(base, &Signal::CallRinging { call }, MOMENT);
+        let standing = contact.channel_open();
+        let number = safety::call_number(secrets.authenticator.as_bytes(), call.as_bytes());
+        let salt = base.random();
+        self.call = Some(Call {
+            id: call,
+            contact: id,
+            direction: CallDirection::Incoming,
+            stage: CallStage::Ringing,
+            microphone: false,
+            camera: false,
+            screen: false,
+            remote: [true, video, false],
+            number: Some(number),
+            accept_waits: false,
+            deadline: Some(now.instant + RING_FOR),
+            give_up: None,
+            wants_back: false,
+        });
+        if !standing {
+            let opening = Opening {
+                id: self.next_link(),
+                role: LinkRole::Offerer,
+                token: *call.as_bytes(),
+                secrets,
+                salt,
+                peer_salt: Some(peer_salt),
+                ice: self.ice(id),
+                revealed: false,
+                call: Some(call),
+            };
+            if let Some(contact) = self.contacts.get_mut(&id) {
+                contact.open_link(base, opening, now);
+            }
+        }
+        base.event(Event::Ring { call, contact: id });
+        base.changed();
+    }
+
+    /// Both called each other at the same moment: the call with the smaller id stands and is taken.
+    fn crossed(&mut self, base: &mut Base, id: ContactId, call: CallId, now: Now) -> bool {
+        let Some(own) = &self.call else {
+            return false;
+        };
+        let crossing = own.contact == id
+            && own.direction == CallDirection::Outgoing
+            && matches!(own.stage, CallStage::Calling | CallStage::Ringing);
+        if !crossing {
+            return false;
+        }
+        if call < own.id {
+            // Theirs stands. Ours is dropped silently; their offer is looked at again as if we were free.
+            self.call = None;
+            if let Some(contact) = self.contacts.get_mut(&id) {
+                contact.close_link(base, now);
+            }
+            return false;
+        }
+        true
+    }
+
+    fn missed(&mut self, base: &mut Base, id: ContactId, call: CallId) {
+        if !self.is_busy() {
+            self.call = Some(Call {
+                id: call,
+                contact: id,
+                direction: CallDirection::Incoming,
+                stage: CallStage::Ended {
+                    reason: EndReason::Missed,
+                },
+                microphone: false,
+                camera: false,
+                screen: false,
+                remote: [false; 3],
+                number: None,
+                accept_waits: false,
+                deadline: None,
+                give_up: None,
+                wants_back: false,
+            });
+            base.changed();
+        }
+    }
+
+    pub(crate) fn accept_call(&mut self, base: &mut Base, video: bool, now: Now) {
+        let Some(call) = self.call.as_mut().filter(|call| {
+            call.direction == CallDirection::Incoming && call.stage == CallStage::Ringing
+        }) else {
+            return base.notice(Notice::NotNow);
+        };
+        call.microphone = true;
+        call.camera = video;
+        call.stage = CallStage::Connecting;
+        call.deadline = Some(now.instant + CONNECT_WITHIN);
+        call.accept_waits = true;
+        let id = call.contact;
+        base.event(Event::RingStopped);
+        self.apply_media(base);
+        self.send_accept(base, id);
+        self.activate_if_connected(base, id, now);
+        base.changed();
+    }
+
+    /// Sends the acceptance as soon as the offer can go with it, or at once over a standing link.
+    fn send_accept(&mut self, base: &mut Base, id: ContactId) {
+        let Some(call) = self.call.as_mut().filter(|call| call.accept_waits) else {
+            return;
+        };
+        let Some(contact) = self.contacts.get_mut(&id) else {
+            return;
+        };
+        let offer = contact.take_offer();
+        if offer.is_none() && !contact.channel_open() {
+            return;
+        }
+        call.accept_waits = false;
+        let accept = Signal::CallAccept {
+            call: call.id,
+            offer,
+            video: call.camera,
+        };
+        contact.signal(base, &accept, MOMENT);
+    }
+
+    /// The link of an accepted call has its description.
+    pub(crate) fn call_described(&mut self, base: &mut Base, id: ContactId) {
+        if self.is_in_call_with(id) {
+            self.send_accept(base, id);
+        }
+    }
+
+    pub(crate) fn call_accepted(
+        &mut self,
+        base: &mut Base,
+        id: ContactId,
+        call: CallId,
+        offer: Option<LinkOffer>,
+        video: bool,
+        now: Now,
+    ) {
+        let Some(own) = self.call_of(id, call) else {
+            return self.not_our_call(base, id, call);
+        };
+        if !matches!(own.stage, CallStage::Calling | CallStage::Ringing) {
+            return;
+        }
+        own.stage = CallStage::Connecting;
+        own.deadline = Some(now.instant + CONNECT_WITHIN);
+        own.remote = [true, video, false];
+        if let Some(offer) = offer {
+            self.link_offered(base, id, offer, now);
+        }
+        self.activate_if_connected(base, id, now);
+        base.changed();
+    }
+
+    fn not_our_call(&mut self, base: &mut Base, id: ContactId, call: CallId) {
+        let lost = Signal::CallEnd {
+            call,
+            end: WireEnd::Lost,
+        };
+        if let Some(contact) = self.contacts.get_mut(&id) {
+            contact.signal(base, &lost, MOMENT);
+        }
+    }
+
+    /// An offer of a link: for the call, or for a standing link.
+    pub(crate) fn link_offered(
+        &mut self,
+        base: &mut Base,
+        id: ContactId,
+        offer: LinkOffer,
+        now: Now,
+    ) {
+        let for_call = offer
+            .call
+            .is_some_and(|call| self.call_of(id, call).is_some());
+        let Some(contact) = self.contacts.get_mut(&id) else {
+            return;
+        };
+        let welcome = for_call
+            || (contact.stored.always_direct
+                && contact.stored.peer_always_direct
+                && offer.call.is_none());
+        if !welcome {
+            return;
+        }
+        let fits = contact.link.as_ref().is_some_and(|link| {
+            link.token == offer.token
+                && link.epoch == offer.epoch
+                && link.role == LinkRole::Answerer
+                && link.state == LinkState::Connecting
+        });
+        if !fits {
+            let Some(secrets) = contact.secrets_of(offer.epoch) else {
+                return;
+            };
+            let opening = Opening {
+                id: self.next_link(),
+                role: LinkRole::Answerer,
+                token: offer.token,
+                secrets,
+                salt: base.random(),
+                peer_salt: Some(offer.salt),
+                ice: self.ice(id),
+                revealed: true,
+                call: offer.call,
+            };
+            self.open_link(base, id, opening, now);
+        }
+        if let Some(contact) = self.contacts.get_mut(&id) {
+            contact.apply_offer(base, offer, now);
+        }
+        base.changed();
+    }
+
+    /// Opens a link to the contact as its offerer; what it is for decides whether it may be known at once.
+    pub(crate) fn offer_link(&mut self, base: &mut Base, id: ContactId, now: Now) {
+        let call = self
+            .call
+            .as_ref()
+            .filter(|call| call.contact == id && !call.is_over())
+            .map(|call| call.id);
+        let Some(contact) = self.contacts.get(&id) else {
+            return;
+        };
+        let opening = Opening {
+            role: LinkRole::Offerer,
+            token: base.random(),
+            secrets: contact.stored.current.clone(),
+            salt: base.random(),
+            peer_salt: None,
+            ice: self.ice(id),
+            revealed: true,
+            call,
+            id: self.next_link(),
+        };
+        self.open_link(base, id, opening, now);
+    }
+
+    // ---- during the call
+
+    pub(crate) fn call_link_state(
+        &mut self,
+        base: &mut Base,
+        id: ContactId,
+        state: LinkState,
+        now: Now,
+    ) {
+        match state {
+            LinkState::Connected => self.activate_if_connected(base, id, now),
+            LinkState::Interrupted | LinkState::Failed => self.mend(base, id, now),
+            LinkState::Connecting => {}
+        }
+    }
+
+    fn activate_if_connected(&mut self, base: &mut Base, id: ContactId, now: Now) {
+        let connected = self
+            .contacts
+            .get(&id)
+            .and_then(|contact| contact.link.as_ref())
+            .is_some_and(|link| link.state == LinkState::Connected);
+        let Some(call) = self.call.as_mut().filter(|call| call.contact == id) else {
+            return;
+        };
+        if !connected {
+            return;
+        }
+        let since = match call.stage {
+            CallStage::Connecting => now.unix,
+            CallStage::Reconnecting { since } => since,
+            CallStage::Calling
+            | CallStage::Ringing
+            | CallStage::Active { .. }
+            | CallStage::Ended { .. } => return,
+        };
+        call.stage = CallStage::Active { since };
+        call.deadline = None;
+        call.give_up = None;
+        call.wants_back = false;
+        self.tell_media(base);
+        self.save_call(base, now);
+        base.changed();
+    }
+
+    pub(crate) fn call_channel_opened(&mut self, base: &mut Base, id: ContactId) {
+        if self.is_in_call_with(id) {
+            self.tell_media(base);
+        }
+    }
+
+    /// The path broke in an active call.
+    fn mend(&mut self, base: &mut Base, id: ContactId, now: Now) {
+        let Some(call) = self.call.as_mut().filter(|call| call.contact == id) else {
+            return;
+        };
+        if let CallStage::Active { since } = call.stage {
+            call.stage = CallStage::Reconnecting { since };
+            call.give_up = Some(now.instant + MEND_FOR);
+            base.changed();
+        }
+    }
+
+    /// The link of the call is gone for good; whoever called opens a new one.
+    pub(crate) fn call_link_gone(&mut self, base: &mut Base, id: ContactId, now: Now) {
+        if !self.is_in_call_with(id) {
+            return;
+        }
+        self.mend(base, id, now);
+        let mending = self.call.as_ref().is_some_and(|call| {
+            matches!(
+                call.stage,
+                CallStage::Connecting | CallStage::Reconnecting { .. }
+            )
+        });
+        if mending {
+            self.offer_link_again(base, id, now);
+        }
+    }
+
+    fn offer_link_again(&mut self, base: &mut Base, id: ContactId, now: Now) {
+        if let Some(call) = &mut self.call {
+            call.deadline = Some(now.instant + CONNECT_WITHIN);
+            // Only one side offers, so that two new links do not meet half-way.
+            if call.direction == CallDirection::Incoming {
+                self.offer_link(base, id, now);
+            }
+        }
+    }
+
+    fn tell_media(&mut self, base: &mut Base) {
+        let Some(call) = &self.call else {
+            return;
+        };
+        let signal = Signal::CallMedia {
+            call: call.id,
+            microphone: call.microphone,
+            camera: call.camera,
+            screen: call.screen,
+        };
+        if let Some(contact) = self.contacts.get_mut(&call.contact) {
+            contact.signal(base, &signal, MOMENT);
+        }
+    }
+
+    pub(crate) fn their_media(
+        &mut self,
+        base: &mut Base,
+        id: ContactId,
+        call: CallId,
+        remote: [bool; 3],
+    ) {
+        if let Some(own) = self.call_of(id, call)
+            && own.remote != remote
+        {
+            own.remote = remote;
+            base.changed();
+        }
+    }
+
+    /// The person switched microphone, camera or screen.
+    pub(crate) fn switch_media(
+        &mut self,
+        base: &mut Base,
+        change: impl FnOnce(&mut Call),
+        now: Now,
+    ) {
+        let Some(call) = self.call.as_mut().filter(|call| {
+            !call.is_over()
+                && (call.direction == CallDirection::Outgoing || call.stage != CallStage::Ringing)
+        }) else {
+            return base.notice(Notice::NotNow);
+        };
+        change(call);
+        self.apply_media(base);
+        self.tell_media(base);
+        if self.call.as_ref().and_then(Call::since).is_some() {
+            self.save_call(base, now);
+        }
+        base.changed();
+    }
+
+    pub(crate) fn capture_failed(&mut self, base: &mut Base, kind: CaptureKind, reason: String) {
+        let screen = kind == CaptureKind::Screen;
+        if let Some(call) = &mut self.call {
+            match kind {
+                CaptureKind::Screen => call.screen = false,
+                CaptureKind::Devices => {
+                    call.camera = false;
+                    call.microphone = false;
+                }
+            }
+        }
+        self.apply_media(base);
+        self.tell_media(base);
+        base.notice(Notice::CaptureFailed { reason, screen });
+    }
+
+    pub(crate) fn screen_ended(&mut self, base: &mut Base) {
+        if let Some(call) = &mut self.call {
+            call.screen = false;
+            self.apply_media(base);
+            self.tell_media(base);
+            base.changed();
+        }
+    }
+
+    // ---- after a reload
+
+    fn save_call(&self, base: &mut Base, now: Now) {
+        let Some((call, since)) = self
+            .call
+            .as_ref()
+            .and_then(|call| call.since().map(|since| (call, since)))
+        else {
+            return;
+        };
+        let stored = StoredCall {
+            call: call.id,
+            contact: call.contact,
+            incoming: call.direction == CallDirection::Incoming,
+            since,
+            seen: now.unix,
+            microphone: call.microphone,
+            camera: call.camera,
+        };
+        base.put(CALL, &stored);
+    }
+
+    /// A call was under way when this client was closed.
+    pub(crate) fn resume_call(&mut self, base: &mut Base, stored: StoredCall, now: Now) {
+        let known = self.contacts.contains_key(&stored.contact);
+        // A long call is stored seldom; the other side knows best whether it still waits.
+        let old = now.unix.saturating_since(stored.seen) > RESUME_WITHIN * 240;
+        if !known || old {
+            return base.delete(CALL);
+        }
+        self.call = Some(Call {
+            id: stored.call,
+            contact: stored.contact,
+            direction: if stored.incoming {
+                CallDirection::Incoming
+            } else {
+                CallDirection::Outgoing
+            },
+            stage: CallStage::Reconnecting {
+                since: stored.since,
+            },
+            microphone: stored.microphone,
+            camera: stored.camera,
+            screen: false,
+            remote: [true, false, false],
+            number: None,
+            accept_waits: false,
+            deadline: None,
+            give_up: Some(now.instant + MEND_FOR),
+            wants_back: true,
+        });
+        self.apply_media(base);
+    }
+
+    pub(crate) fn ask_for_call_back(&mut self, base: &mut Base) {
+        let Some(call) = self.call.as_ref().filter(|call| call.wants_back) else {
+            return;
+        };
+        let signal = Signal::CallResume { call: call.id };
+        if let Some(contact) = self.contacts.get_mut(&call.contact) {
+            contact.signal(base, &signal, MOMENT);
+        }
+    }
+
+    /// The other side was reloaded: give it a new link for the same call.
+    pub(crate) fn call_wanted_back(
+        &mut self,
+        base: &mut Base,
+        id: ContactId,
+        call: CallId,
+        now: Now,
+    ) {
+        let Some(own) = self.call_of(id, call).filter(|own| own.since().is_some()) else {
+            return self.not_our_call(base, id, call);
+        };
+        if let Some(since) = own.since() {
+            own.stage = CallStage::Reconnecting { since };
+            own.give_up = Some(now.instant + MEND_FOR);
+            own.wants_back = false;
+        }
+        self.offer_link(base, id, now);
+        base.changed();
+    }
+
+    // ---- ending
+
+    pub(crate) fn hang_up(&mut self, base: &mut Base, now: Now) {
+        let Some(call) = self.call.as_ref().filter(|call| !call.is_over()) else {
+            return base.notice(Notice::NotNow);
+        };
+        let ringing_here =
+            call.direction == CallDirection::Incoming && call.stage == CallStage::Ringing;
+        let (end, reason) = if ringing_here {
+            (WireEnd::Declined, EndReason::Declined)
+        } else {
+            (WireEnd::HungUp, EndReason::HungUp)
+        };
+        self.finish(base, Some(end), reason, now);
+    }
+
+    /// The vault is being closed: the call ends here, and its end leaves with the next unlocking or never.
+    pub(crate) fn hang_up_silently(&mut self, base: &mut Base, now: Now) {
+        if self.call.as_ref().is_some_and(|call| !call.is_over()) {
+            self.finish(base, Some(WireEnd::HungUp), EndReason::HungUp, now);
+        }
+    }
+
+    pub(crate) fn call_ended(
+        &mut self,
+        base: &mut Base,
+        id: ContactId,
+        call: CallId,
+        end: WireEnd,
+        now: Now,
+    ) {
+        let Some(own) = self.call_of(id, call) else {
+            return;
+        };
+        let ringing_here =
+            own.direction == CallDirection::Incoming && own.stage == CallStage::Ringing;
+        let reason = match end {
+            WireEnd::HungUp | WireEnd::NoAnswer if ringing_here => EndReason::Missed,
+            WireEnd::HungUp => EndReason::RemoteHungUp,
+            WireEnd::Declined => EndReason::Declined,
+            WireEnd::Busy => EndReason::Busy,
+            WireEnd::NoAnswer => EndReason::NoAnswer,
+            WireEnd::Lost => EndReason::Lost,
+        };
+        self.finish(base, None, reason, now);
+    }
+
+    pub(crate) fn end_call_with(&mut self, base: &mut Base, id: ContactId, now: Now) {
+        if self.is_in_call_with(id) {
+            self.finish(base, Some(WireEnd::HungUp), EndReason::HungUp, now);
+        }
+    }
+
+    fn finish(&mut self, base: &mut Base, tell: Option<WireEnd>, reason: EndReason, now: Now) {
+        let Some(call) = &mut self.call else {
+            return;
+        };
+        if call.direction == CallDirection::Incoming && call.stage == CallStage::Ringing {
+            base.event(Event::RingStopped);
+        }
+        call.stage = CallStage::Ended { reason };
+        call.deadline = None;
+        call.give_up = None;
+        call.wants_back = false;
+        call.accept_waits = false;
+        let (id, call) = (call.contact, call.id);
+        if let Some(contact) = self.contacts.get_mut(&id) {
+            if let Some(end) = tell {
+                contact.signal_twice(base, &Signal::CallEnd { call, end }, MOMENT);
+            }
+            let standing = contact.stored.always_direct && contact.stored.peer_always_direct;
+            if !standing {
+                contact.close_link(base, now);
+            }
+        }
+        base.link(LinkAction::ReleaseCapture);
+        base.delete(CALL);
+        base.changed();
+    }
+
+    pub(crate) fn dismiss_call(&mut self, base: &mut Base) {
+        if self.call.as_ref().is_some_and(Call::is_over) {
+            self.call = None;
+            base.changed();
+        }
+    }
+
+    pub(crate) fn call_timeout(&mut self, base: &mut Base, now: Now) {
+        let Some(call) = &mut self.call else {
+            return;
+        };
+        let due = |at: Option<Instant>| at.is_some_and(|at| at <= now.instant);
+        if due(call.give_up) {
+            return self.finish(base, Some(WireEnd::Lost), EndReason::Lost, now);
+        }
+        if !due(call.deadline) {
+            return;
+        }
+        call.deadline = None;
+        let id = call.contact;
+        match call.stage {
+            CallStage::Calling | CallStage::Ringing => {
+                let reason = match call.direction {
+                    CallDirection::Outgoing => EndReason::NoAnswer,
+                    CallDirection::Incoming => EndReason::Missed,
+                };
+                self.finish(base, Some(WireEnd::NoAnswer), reason, now);
+            }
+            CallStage::Connecting | CallStage::Reconnecting { .. } => {
+                call.give_up.get_or_insert(now.instant + MEND_FOR);
+                self.offer_link_again(base, id, now);
+            }
+            CallStage::Active { .. } | CallStage::Ended { .. } => {}
+        }
+    }
+}

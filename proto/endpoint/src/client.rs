@@ -1,0 +1,755 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! The client while its vault is open: the account, the contacts, the node, the call.
+//!
+//! This file holds the state and passes on what comes from outside; `meet` makes contacts, `talk` carries
+//! texts, `calls` calls, `show` draws the view.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use hither_api::{AccountId, Capability, DeviceId, DeviceSummary, MailboxId, Problem, Role, path};
+use hither_crypto::identity::{Identity, PublicIdentity};
+use hither_crypto::secret::Secret;
+use hither_crypto::session::Session;
+use hither_sansio::{Instant, Now, UnixTime};
+use serde::{Deserialize, Serialize};
+
+use crate::base::{Base, Purpose, read_record};
+use crate::calls::{Call, StoredCall};
+use crate::contact::{Contact, Inbound, Posted, Source, Stored, StoredProfile};
+use crate::meet::{Invitation, Joining, StoredInvitation};
+use crate::node::{Node, NodeEvent};
+use crate::payload::{Payload, Signal};
+use crate::stream::StoredOutgoing;
+use crate::{
+    ContactId, ContactState, Delivery, HttpFailure, HttpResponse, IceConfig, InvitationKey,
+    LinkEvent, LinkId, MessageId, Method, Notice, SocketEvent,
+};
+
+/// The record of the account.
+pub(crate) const ACCOUNT: &str = "account";
+/// The record of a call that is under way.
+pub(crate) const CALL: &str = "call";
+/// The name under which device labels are sealed.
+const LABEL: &str = "label";
+/// Where a contact is listed if nobody said otherwise.
+pub(crate) const DEFAULT_CATEGORY: &str = "Contacts";
+
+/// What is stored of this person and device.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct Account {
+    pub(crate) identity: Secret<64>,
+    pub(crate) device_key: Secret<32>,
+    pub(crate) account: AccountId,
+    pub(crate) device: DeviceId,
+    pub(crate) node: String,
+    pub(crate) role: Role,
+    pub(crate) name: String,
+    pub(crate) picture: Option<Vec<u8>>,
+    pub(crate) device_label: String,
+    pub(crate) relay_for_all: bool,
+}
+
+/// A text as stored.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct StoredText {
+    pub(crate) text: Arc<str>,
+    pub(crate) time: UnixTime,
+    pub(crate) delivery: Delivery,
+}
+
+/// Texts of one conversation, in the order in which they came to be here.
+pub(crate) type Texts = Vec<(MessageId, StoredText)>;
+
+#[derive(Debug)]
+pub(crate) struct Client {
+    pub(crate) account: Account,
+    pub(crate) identity: Identity,
+    pub(crate) node: Node,
+    pub(crate) contacts: BTreeMap<ContactId, Contact>,
+    pub(crate) texts: BTreeMap<ContactId, Texts>,
+    pub(crate) invitations: BTreeMap<InvitationKey, Invitation>,
+    pub(crate) joining: Option<Joining>,
+    pub(crate) call: Option<Call>,
+    pub(crate) open: Option<ContactId>,
+    pub(crate) devices: Option<Vec<DeviceSummary>>,
+    /// Envelopes of removed contacts that still have to leave: record name, address, bytes.
+    farewells: BTreeMap<String, (crate::payload::Address, Vec<u8>)>,
+    next_link: u32,
+    pub(crate) picture: Option<Arc<[u8]>>,
+}
+
+impl Client {
+    pub(crate) fn new(account: Account) -> Self {
+        let identity = Identity::from_seed(&account.identity);
+        let node = Node::new(
+            account.node.clone(),
+            account.device,
+            account.device_key.as_bytes(),
+            account.role,
+        );
+        let picture = account.picture.clone().map(Arc::from);
+        Self {
+            account,
+            identity,
+            node,
+            contacts: BTreeMap::new(),
+            texts: BTreeMap::new(),
+            invitations: BTreeMap::new(),
+            joining: None,
+            call: None,
+            open: None,
+            devices: None,
+            farewells: BTreeMap::new(),
+            next_link: 1,
+            picture,
+        }
+    }
+
+    /// Rebuilds everything from opened records. Answers `None` if there is no account among them.
+    pub(crate) fn restore(
+        base: &mut Base,
+        opened: Vec<(String, Vec<u8>)>,
+        now: Now,
+    ) -> Option<Self> {
+        let records: BTreeMap<String, Vec<u8>> = opened.into_iter().collect();
+        let account: Account = read_record(records.get(ACCOUNT)?)?;
+        let mut client = Self::new(account);
+        let mut damaged = false;
+        for id in contact_ids(&records) {
+            match restore_contact(&client.identity, id, &records) {
+                Some((contact, texts)) => {
+                    client.contacts.insert(id, contact);
+                    client.texts.insert(id, texts);
+                }
+                None => damaged = true,
+            }
+        }
+        for (name, bytes) in &records {
+            if let Some(hex) = name.strip_prefix("invitation/") {
+                match (
+                    InvitationKey::from_hex(hex),
+                    read_record::<StoredInvitation>(bytes),
+                ) {
+                    (Some(id), Some(stored)) => {
+                        client.invitations.insert(id, Invitation::restore(stored));
+                    }
+                    _ => damaged = true,
+                }
+            } else if name.starts_with("farewell/")
+                && let Some(farewell) = read_record(bytes)
+            {
+                client.farewells.insert(name.clone(), farewell);
+            }
+        }
+        if let Some(stored) = records
+            .get(CALL)
+            .and_then(|bytes| read_record::<StoredCall>(bytes))
+        {
+            client.resume_call(base, stored, now);
+        }
+        if damaged {
+            base.notice(Notice::StoreUnreadable);
+        }
+        Some(client)
+    }
+
+    pub(crate) fn save_account(&self, base: &mut Base) {
+        base.put(ACCOUNT, &self.account);
+    }
+
+    pub(crate) fn next_link(&mut self) -> LinkId {
+        let link = LinkId(self.next_link);
+        self.next_link = self.next_link.wrapping_add(1);
+        link
+    }
+
+    /// Servers and policy for a link to this contact.
+    pub(crate) fn ice(&self, contact: ContactId) -> IceConfig {
+        let relay_only = self.account.relay_for_all
+            || self
+                .contacts
+                .get(&contact)
+                .is_some_and(|contact| contact.stored.relay_only);
+        match &self.node.turn {
+            Some(grant) => IceConfig {
+                urls: grant.urls.clone(),
+                username: grant.username.clone(),
+                password: grant.password.clone(),
+                relay_only,
+            },
+            None => IceConfig {
+                relay_only,
+                ..IceConfig::default()
+            },
+        }
+    }
+
+    // ---- the node
+
+    pub(crate) fn handle_socket(&mut self, base: &mut Base, event: SocketEvent, now: Now) {
+        if let Some(event) = self.node.handle_socket(base, event, now) {
+            self.handle_node(base, event, now);
+        }
+    }
+
+    fn handle_node(&mut self, base: &mut Base, event: NodeEvent, now: Now) {
+        match event {
+            NodeEvent::SignedIn => self.signed_in(base, now),
+            NodeEvent::Lost => {}
+            NodeEvent::Envelope {
+                mailbox,
+                sequence,
+                bytes,
+            } => self.delivered(base, mailbox, sequence, bytes, now),
+            NodeEvent::Refused(problem) => base.notice(refused(problem)),
+            NodeEvent::Revoked => base.notice(Notice::DeviceRevoked),
+        }
+    }
+
+    fn signed_in(&mut self, base: &mut Base, now: Now) {
+        if self.account.role != self.node.role {
+            self.account.role = self.node.role;
+            self.save_account(base);
+        }
+        for contact in self.contacts.values() {
+            let capability = Capability::from_bytes(contact.stored.inbox.capability);
+            let key = contact.read_key();
+            self.node
+                .open_mailbox(base, contact.mailbox(), capability.hash(), key);
+        }
+        self.renew_invitations(base, now);
+        for contact in self.contacts.values_mut() {
+            contact.node_returned(base, now);
+        }
+        self.always_direct_again(base, now);
+        self.ask_for_call_back(base);
+        for (name, (address, bytes)) in &self.farewells {
+            let purpose = Purpose::Farewell(name.clone());
+            crate::contact::post_to(base, address, purpose, bytes.clone(), crate::contact::WEEK);
+        }
+    }
+
+    /// An envelope came through the node.
+    fn delivered(
+        &mut self,
+        base: &mut Base,
+        mailbox: MailboxId,
+        sequence: u64,
+        bytes: Vec<u8>,
+        now: Now,
+    ) {
+        let contact = self
+            .contacts
+            .values()
+            .find(|contact| contact.mailbox() == mailbox)
+            .map(|contact| contact.id);
+        if let Some(id) = contact {
+            self.envelope(base, id, bytes, Source::Mailbox(sequence), now);
+        } else {
+            self.redeem(base, mailbox, &bytes, now);
+            self.node.acknowledge(base, mailbox, sequence);
+        }
+    }
+
+    /// An envelope for a contact came, by whatever way.
+    fn envelope(&mut self, base: &mut Base, id: ContactId, bytes: Vec<u8>, from: Source, now: Now) {
+        let Some(contact) = self.contacts.get_mut(&id) else {
+            return;
+        };
+        let inbound = contact.handle_envelope(base, bytes, from, &self.identity, now);
+        self.settle(base, id);
+        self.inbound(base, id, inbound, now);
+    }
+
+    fn settle(&mut self, base: &mut Base, id: ContactId) {
+        if let Some(contact) = self.contacts.get_mut(&id) {
+            let mailbox = contact.mailbox();
+            for sequence in contact.take_settled() {
+                self.node.acknowledge(base, mailbox, sequence);
+            }
+        }
+    }
+
+    fn inbound(&mut self, base: &mut Base, id: ContactId, inbound: Vec<Inbound>, now: Now) {
+        for item in inbound {
+            match item {
+                Inbound::Payload(payload) => self.payload(base, id, payload, now),
+                Inbound::Signal(signal) => self.signal(base, id, signal, now),
+                Inbound::Delivered(number) => self.mark(base, id, number, Delivery::Delivered),
+                Inbound::Refreshed => self.refreshed(base, id, now),
+                Inbound::Tampered => base.notice(Notice::TamperingSeen { contact: id }),
+                Inbound::Replayed(note) => base.notice(Notice::InvitationReplayed { note }),
+            }
+        }
+        if let Some(contact) = self.contacts.get_mut(&id) {
+            contact.commit_if_due(base, false, now);
+        }
+    }
+
+    fn payload(&mut self, base: &mut Base, id: ContactId, payload: Payload, now: Now) {
+        match payload {
+            Payload::Accept { signature, hello } => {
+                self.accepted(base, id, &signature, hello, now);
+            }
+            Payload::Reject => self.rejected(base, id, now),
+            Payload::Text { number, time, text } => {
+                self.text_arrived(base, id, number, time, text, now);
+            }
+            Payload::CallOffer {
+                call,
+                video,
+                time,
+                epoch,
+                salt,
+            } => self.call_offered(base, id, (call, video, time), (epoch, salt), now),
+            Payload::Profile(hello) => {
+                if let Some(contact) = self.contacts.get_mut(&id) {
+                    contact.name = hello.name;
+                    contact.picture = hello.picture.map(Arc::from);
+                    contact.save_profile(base);
+                    base.changed();
+                }
+            }
+            Payload::Close => self.closed(base, id, now),
+        }
+    }
+
+    fn signal(&mut self, base: &mut Base, id: ContactId, signal: Signal, now: Now) {
+        let Some(contact) = self.contacts.get_mut(&id) else {
+            return;
+        };
+        match signal {
+            Signal::Ack { .. } => {}
+            Signal::Sync { .. } => contact.send_ack(base),
+            Signal::Read { up_to } => self.mark(base, id, up_to, Delivery::Read),
+            Signal::Typing => self.they_type(base, id, now),
+            Signal::Offer(offer) => self.link_offered(base, id, offer, now),
+            Signal::Answer { token, salt, sdp } => {
+                contact.apply_answer(base, token, salt, sdp, now);
+            }
+            Signal::Candidate { token, candidate } => {
+                contact.their_candidate(base, token, candidate, now);
+            }
+            Signal::Restart { token, sdp } => {
+                contact.apply_restart(base, token, crate::DescriptionKind::Offer, sdp);
+            }
+            Signal::Restarted { token, sdp } => {
+                contact.apply_restart(base, token, crate::DescriptionKind::Answer, sdp);
+            }
+            Signal::WantRestart { token } => {
+                let ice = self.ice(id);
+                if let Some(contact) = self.contacts.get_mut(&id)
+                    && contact
+                        .link
+                        .as_ref()
+                        .is_some_and(|link| link.token == token)
+                {
+                    contact.restart(base, ice, now);
+                }
+            }
+            Signal::LinkClosed { token } => {
+                if contact
+                    .link
+                    .as_ref()
+                    .is_some_and(|link| link.token == token)
+                {
+                    contact.close_link(base, now);
+                }
+            }
+            Signal::CallRinging { call } => self.call_rings(base, id, call),
+            Signal::CallAccept { call, offer, video } => {
+                self.call_accepted(base, id, call, offer, video, now);
+            }
+            Signal::CallMedia {
+                call,
+                microphone,
+                camera,
+                screen,
+            } => self.their_media(base, id, call, [microphone, camera, screen]),
+            Signal::CallEnd { call, end } => self.call_ended(base, id, call, end, now),
+            Signal::CallResume { call } => self.call_wanted_back(base, id, call, now),
+            Signal::AlwaysDirect { on } => self.they_always_direct(base, id, on, now),
+        }
+    }
+
+    // ---- answers to requests
+
+    pub(crate) fn handle_http(
+        &mut self,
+        base: &mut Base,
+        purpose: Purpose,
+        response: HttpResponse,
+        now: Now,
+    ) {
+        let result = outcome(response);
+        match purpose {
+            Purpose::Register => {}
+            Purpose::MintRegistration(invitation) => {
+                self.registration_minted(base, invitation, result, now);
+            }
+            Purpose::Park(invitation) => self.parked(base, invitation, result),
+            Purpose::Withdraw => {}
+            Purpose::FetchInvitation => self.fetched(base, result),
+            Purpose::PutJoin(id) => self.posted(base, id, None, &result, now),
+            Purpose::PutMessage(id, number) => self.posted(base, id, Some(number), &result, now),
+            Purpose::PutSignal(id) => {
+                if result.is_err()
+                    && let Some(contact) = self.contacts.get(&id)
+                    && !contact.channel_open()
+                {
+                    base.changed();
+                }
+            }
+            Purpose::Farewell(name) => {
+                if !matches!(result, Err(Failure::Later)) {
+                    base.delete(&name);
+                    self.farewells.remove(&name);
+                }
+            }
+            Purpose::ListDevices => self.devices_listed(base, result),
+            Purpose::ChangeDevice => {
+                if let Err(Failure::Refused(problem)) = result {
+                    base.notice(refused(problem));
+                }
+                self.ask_devices(base);
+            }
+        }
+    }
+
+    fn posted(
+        &mut self,
+        base: &mut Base,
+        id: ContactId,
+        number: Option<u64>,
+        result: &Outcome,
+        now: Now,
+    ) {
+        let Some(contact) = self.contacts.get_mut(&id) else {
+            return;
+        };
+        let text = number
+            .and_then(|number| contact.sender.get(number))
+            .and_then(|outgoing| outgoing.stored.text);
+        let fate = match result {
+            Ok(_) => Posted::Taken,
+            Err(Failure::Later) => Posted::Later,
+            Err(Failure::Refused(problem)) if matches!(problem.status, 429 | 507 | 500..=599) => {
+                let title = problem.title.clone();
+                base.notice(Notice::MailboxRefused { contact: id, title });
+                Posted::Later
+            }
+            Err(Failure::Refused(problem)) => {
+                let title = problem.title.clone();
+                base.notice(Notice::MailboxRefused { contact: id, title });
+                Posted::Refused
+            }
+        };
+        contact.posted(base, number, fate, now);
+        if let (Some(text), Posted::Taken) = (text, fate) {
+            self.mark(base, id, text, Delivery::Sent);
+        }
+        base.changed();
+    }
+
+    // ---- devices
+
+    pub(crate) fn ask_devices(&self, base: &mut Base) {
+        let purpose = Purpose::ListDevices;
+        if !self.node.ask(
+            base,
+            purpose,
+            Method::Get,
+            path::DEVICES,
+            Vec::new(),
+            Vec::new(),
+        ) {
+            base.notice(Notice::NodeUnreachable);
+        }
+    }
+
+    pub(crate) fn change_device(
+        &self,
+        base: &mut Base,
+        method: Method,
+        device: DeviceId,
+        body: Vec<u8>,
+    ) {
+        let headers = if body.is_empty() {
+            Vec::new()
+        } else {
+            vec![("content-type", "application/json".to_owned())]
+        };
+        let path = format!("{}/{}", path::DEVICES, device.to_text());
+        if !self
+            .node
+            .ask(base, Purpose::ChangeDevice, method, &path, headers, body)
+        {
+            base.notice(Notice::NodeUnreachable);
+        }
+    }
+
+    fn devices_listed(&mut self, base: &mut Base, result: Outcome) {
+        match result {
+            Ok(body) => {
+                self.devices = crate::json::parse(&body);
+                base.changed();
+            }
+            Err(Failure::Refused(problem)) => base.notice(refused(problem)),
+            Err(Failure::Later) => base.notice(Notice::NodeUnreachable),
+        }
+    }
+
+    // ---- links
+
+    pub(crate) fn contact_of_link(&self, link: LinkId) -> Option<ContactId> {
+        self.contacts
+            .values()
+            .find(|contact| contact.link.as_ref().is_some_and(|own| own.id == link))
+            .map(|contact| contact.id)
+    }
+
+    pub(crate) fn handle_link(&mut self, base: &mut Base, event: LinkEvent, now: Now) {
+        match event {
+            LinkEvent::CaptureFailed { kind, reason } => self.capture_failed(base, kind, reason),
+            LinkEvent::ScreenEnded => self.screen_ended(base),
+            LinkEvent::Unprotected { .. } => {
+                base.notice(Notice::MediaUnprotected);
+                self.hang_up(base, now);
+            }
+            LinkEvent::Description { link, .. }
+            | LinkEvent::Candidate { link, .. }
+            | LinkEvent::State { link, .. }
+            | LinkEvent::ChannelOpened { link }
+            | LinkEvent::ChannelClosed { link }
+            | LinkEvent::Message { link, .. }
+            | LinkEvent::Path { link, .. }
+            | LinkEvent::Media { link, .. }
+            | LinkEvent::Broken { link } => {
+                if let Some(id) = self.contact_of_link(link) {
+                    self.handle_contact_link(base, id, event, now);
+                }
+            }
+        }
+    }
+
+    fn handle_contact_link(&mut self, base: &mut Base, id: ContactId, event: LinkEvent, now: Now) {
+        let Some(contact) = self.contacts.get_mut(&id) else {
+            return;
+        };
+        match event {
+            LinkEvent::Description { kind, sdp, .. } => {
+                contact.described(base, kind, sdp);
+                self.call_described(base, id);
+            }
+            LinkEvent::Candidate { candidate, .. } => contact.gathered(base, candidate, now),
+            LinkEvent::State { state, .. } => {
+                contact.link_state(base, state, now);
+                self.call_link_state(base, id, state, now);
+            }
+            LinkEvent::ChannelOpened { .. } => {
+                if let Some(link) = &mut contact.link {
+                    link.channel_open = true;
+                }
+                contact.flush(base, now);
+                contact.commit_if_due(base, false, now);
+                base.changed();
+                self.call_channel_opened(base, id);
+            }
+            LinkEvent::ChannelClosed { .. } => {
+                if let Some(link) = &mut contact.link {
+                    link.channel_open = false;
+                }
+                contact.channel_lost(base, now);
+                base.changed();
+            }
+            LinkEvent::Message { bytes, .. } => {
+                self.envelope(base, id, bytes, Source::Channel, now);
+            }
+            LinkEvent::Path { report, .. } => contact.link_path(base, report, now),
+            LinkEvent::Broken { .. } => {
+                contact.close_link(base, now);
+                self.call_link_gone(base, id, now);
+            }
+            LinkEvent::Media { .. }
+            | LinkEvent::Unprotected { .. }
+            | LinkEvent::CaptureFailed { .. }
+            | LinkEvent::ScreenEnded => {}
+        }
+    }
+
+    // ---- time
+
+    pub(crate) fn timeout(&self) -> Option<(Instant, &'static str)> {
+        let contacts = self
+            .contacts
+            .values()
+            .filter_map(|contact| contact.timeout().map(|at| (at, "contact")));
+        let links = self
+            .contacts
+            .values()
+            .filter_map(|contact| contact.link_timeout().map(|at| (at, "link")));
+        contacts
+            .chain(links)
+            .chain(self.node.timeout().map(|at| (at, "node")))
+            .chain(
+                self.call
+                    .as_ref()
+                    .and_then(Call::timeout)
+                    .map(|at| (at, "call")),
+            )
+            .min_by_key(|(at, _)| *at)
+    }
+
+    pub(crate) fn handle_timeout(&mut self, base: &mut Base, now: Now) {
+        if let Some(event) = self.node.handle_timeout(base, now) {
+            self.handle_node(base, event, now);
+        }
+        let ids: Vec<ContactId> = self.contacts.keys().copied().collect();
+        for id in ids {
+            let ice = self.ice(id);
+            let Some(contact) = self.contacts.get_mut(&id) else {
+                continue;
+            };
+            let inbound = contact.handle_timeout(base, now);
+            let fate = contact.handle_link_timeout(base, ice, now);
+            self.settle(base, id);
+            self.inbound(base, id, inbound, now);
+            if fate == crate::links::LinkFate::Hopeless {
+                if let Some(contact) = self.contacts.get_mut(&id) {
+                    contact.close_link(base, now);
+                }
+                self.call_link_gone(base, id, now);
+            }
+        }
+        self.call_timeout(base, now);
+        self.drop_expired_invitations(base, now);
+    }
+
+    // ---- removing
+
+    pub(crate) fn remove_contact(&mut self, base: &mut Base, id: ContactId, now: Now) {
+        self.end_call_with(base, id, now);
+        let Some(mut contact) = self.contacts.remove(&id) else {
+            return;
+        };
+        contact.close_link(base, now);
+        if contact.stored.state != ContactState::Closed {
+            self.say_farewell(base, &mut contact);
+        }
+        self.node
+            .delete_mailbox(base, contact.mailbox(), contact.read_key());
+        base.delete_all(&Contact::prefix(id));
+        self.texts.remove(&id);
+        if self.open == Some(id) {
+            self.open = None;
+        }
+        base.changed();
+    }
+
+    /// The last envelope is sealed now, so that the keys can go before it has left.
+    fn say_farewell(&mut self, base: &mut Base, contact: &mut Contact) {
+        let payload = if contact.stored.state == ContactState::WantsApproval {
+            Payload::Reject
+        } else {
+            Payload::Close
+        };
+        let Some((address, bytes)) = contact.farewell(base, &payload) else {
+            return;
+        };
+        let name = format!("farewell/{}", contact.id.to_hex());
+        base.put(&name, &(&address, &bytes));
+        let purpose = Purpose::Farewell(name.clone());
+        crate::contact::post_to(base, &address, purpose, bytes.clone(), crate::contact::WEEK);
+        self.farewells.insert(name, (address, bytes));
+    }
+
+    pub(crate) fn seal_label(base: &mut Base, label: &str) -> Vec<u8> {
+        base.seal(LABEL, label.as_bytes())
+    }
+
+    pub(crate) fn open_label(base: &Base, sealed: &[u8]) -> Option<String> {
+        let root = base.root()?;
+        let (_, label) = root.open_record(&root.record_id(LABEL), sealed).ok()?;
+        String::from_utf8(label).ok()
+    }
+}
+
+/// What an answer comes to.
+pub(crate) type Outcome = Result<Vec<u8>, Failure>;
+
+/// Why a request brought nothing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Failure {
+    /// Not reachable; may be tried again.
+    Later,
+    /// The node said no.
+    Refused(Problem),
+}
+
+pub(crate) fn outcome(response: HttpResponse) -> Outcome {
+    match response.result {
+        Ok((200..=299, body)) => Ok(body),
+        Ok((status, body)) => Err(Failure::Refused(
+            crate::json::parse(&body)
+                .unwrap_or_else(|| Problem::new(status, "unexplained", "the node refused", "")),
+        )),
+        Err(HttpFailure::Unreachable | HttpFailure::TooLong) => Err(Failure::Later),
+    }
+}
+
+pub(crate) fn refused(problem: Problem) -> Notice {
+    Notice::NodeRefused {
+        kind: problem.kind,
+        title: problem.title,
+        detail: problem.detail,
+    }
+}
+
+fn contact_ids(records: &BTreeMap<String, Vec<u8>>) -> Vec<ContactId> {
+    records
+        .keys()
+        .filter_map(|name| name.strip_prefix("contact/")?.strip_suffix("/state"))
+        .filter_map(ContactId::from_hex)
+        .collect()
+}
+
+fn restore_contact(
+    identity: &Identity,
+    id: ContactId,
+    records: &BTreeMap<String, Vec<u8>>,
+) -> Option<(Contact, Texts)> {
+    let prefix = Contact::prefix(id);
+    let stored: Stored = read_record(records.get(&format!("{prefix}state"))?)?;
+    let profile: StoredProfile = read_record(records.get(&format!("{prefix}profile"))?)?;
+    let public = PublicIdentity::parse(&stored.public).ok()?;
+    let mut entries = Vec::new();
+    let mut waiting: BTreeMap<u64, StoredOutgoing> = BTreeMap::new();
+    let mut texts: BTreeMap<u64, (MessageId, StoredText)> = BTreeMap::new();
+    let own = records
+        .range(prefix.clone()..)
+        .take_while(|(name, _)| name.starts_with(&prefix));
+    for (name, bytes) in own {
+        let rest = name.get(prefix.len()..)?;
+        if rest.starts_with("mls/") {
+            entries.push(read_record::<(Vec<u8>, Vec<u8>)>(bytes)?);
+        } else if let Some(number) = rest.strip_prefix("out/") {
+            let number = u64::from_str_radix(number, 16).ok()?;
+            waiting.insert(number, read_record(bytes)?);
+        } else if let Some(place) = rest.strip_prefix("text/") {
+            let place = u64::from_str_radix(place, 16).ok()?;
+            texts.insert(place, read_record(bytes)?);
+        }
+    }
+    let session = Session::restore(entries).ok()?;
+    let contact = Contact::new(
+        id,
+        stored,
+        profile,
+        public,
+        session,
+        identity.fingerprint(),
+        waiting,
+    );
+    Some((contact, texts.into_values().collect()))
+}

@@ -1,0 +1,819 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! One contact: who they are, the session with them, and how envelopes get there and back.
+//!
+//! Sealing and opening, epochs and the turn to commit, the choice between data channel and mailbox live
+//! here. What the contents mean is left to `talk` and `calls`, what a link is to `links`.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+
+use hither_api::{Capability, MailboxId, ReadKey, header, limits, path};
+use hither_crypto::envelope::{self, Kind};
+use hither_crypto::identity::{Fingerprint, PublicIdentity};
+use hither_crypto::invitation::{PendingInvitation, Transcript};
+use hither_crypto::quick::{QuickOpener, QuickSealer};
+use hither_crypto::session::{EpochSecrets, Received, Session};
+use hither_sansio::{Duration, Instant, Now, UnixTime};
+use serde::{Deserialize, Serialize};
+
+use crate::base::{Base, Purpose};
+use crate::links::Link;
+use crate::payload::{Address, Payload, Signal};
+use crate::stream::{Arrival, Receiver, Sender, StoredOutgoing, Via};
+use crate::{ContactId, ContactState, LinkAction, Method};
+
+/// HTTP puts under way to one contact.
+const MAX_POSTING: usize = 4;
+/// Envelopes that no key opens yet.
+const MAX_HELD: usize = 16;
+/// How long such an envelope may wait for its epoch.
+const HELD_FOR: Duration = Duration::from_secs(10);
+/// Acknowledgements over the mailbox are gathered for so long.
+const ACK_DELAY: Duration = Duration::from_millis(150);
+/// Messages after which the session is refreshed.
+const MESSAGES_PER_EPOCH: u32 = 50;
+/// Time after which the session is refreshed.
+const EPOCH_LIFETIME: Duration = Duration::from_secs(24 * 3600);
+/// Before a call, the session is refreshed if it is older than this.
+const EPOCH_BEFORE_CALL: Duration = Duration::from_secs(600);
+/// A mailbox keeps signals of the moment so long, in seconds.
+pub(crate) const MOMENT: u64 = 60;
+/// A mailbox keeps receipts so long, in seconds.
+pub(crate) const WEEK: u64 = 7 * 86_400;
+
+/// Where this contact writes to us.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct Inbox {
+    pub(crate) mailbox: [u8; 32],
+    pub(crate) capability: [u8; 32],
+    pub(crate) read_key: [u8; 32],
+}
+
+/// Whose commit the session saw last. The other side has the turn.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum Turn {
+    Ours,
+    Theirs,
+}
+
+/// What is stored of a contact, apart from profile, session, texts and unacknowledged messages.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct Stored {
+    pub(crate) state: ContactState,
+    pub(crate) public: Vec<u8>,
+    pub(crate) alias: String,
+    pub(crate) category: String,
+    pub(crate) verified: bool,
+    pub(crate) relay_only: bool,
+    pub(crate) always_direct: bool,
+    pub(crate) peer_always_direct: bool,
+    pub(crate) inbox: Inbox,
+    pub(crate) outbox: Option<Address>,
+    pub(crate) transcript: Option<Transcript>,
+    /// The invitation that they answered, kept until it expires so that a second use is recognised.
+    pub(crate) spent: Option<(PendingInvitation, String)>,
+    /// M1, until it is at its node.
+    pub(crate) join: Option<Vec<u8>>,
+    pub(crate) next_out: u64,
+    pub(crate) received: u64,
+    pub(crate) current: EpochSecrets,
+    pub(crate) previous: Option<EpochSecrets>,
+    pub(crate) turn: Turn,
+    pub(crate) pending_commit: Option<u64>,
+    pub(crate) since_commit: u32,
+    pub(crate) last_commit: UnixTime,
+    /// Our texts so far.
+    pub(crate) own_texts: u64,
+    /// Their texts that were shown.
+    pub(crate) read: u64,
+    pub(crate) unread: u32,
+}
+
+/// How they introduced themselves.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct StoredProfile {
+    pub(crate) name: String,
+    pub(crate) picture: Option<Vec<u8>>,
+}
+
+/// An envelope that waits for its epoch.
+#[derive(Debug)]
+struct Held {
+    bytes: Vec<u8>,
+    from: Source,
+    until: Instant,
+}
+
+/// Where an envelope came from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Source {
+    /// The node's mailbox, under this sequence.
+    Mailbox(u64),
+    /// The data channel.
+    Channel,
+}
+
+/// What came out of an envelope.
+#[derive(Debug)]
+pub(crate) enum Inbound {
+    Payload(Payload),
+    Signal(Signal),
+    /// Our texts up to this number are on their device.
+    Delivered(u64),
+    /// A commit of theirs was merged.
+    Refreshed,
+    /// Something was altered, forged or beyond repair.
+    Tampered,
+    /// An invitation of ours was answered a second time.
+    Replayed(String),
+}
+
+#[derive(Debug)]
+pub(crate) struct Contact {
+    pub(crate) id: ContactId,
+    pub(crate) stored: Stored,
+    pub(crate) name: String,
+    pub(crate) picture: Option<Arc<[u8]>>,
+    pub(crate) public: PublicIdentity,
+    pub(crate) safety_number: String,
+    pub(crate) session: Session,
+    pub(crate) sender: Sender,
+    receiver: Receiver<(u64, Vec<u8>)>,
+    sealer: Option<(u64, QuickSealer)>,
+    openers: BTreeMap<u64, QuickOpener>,
+    held: VecDeque<Held>,
+    /// Mailbox sequences to be acknowledged to the node after this drain.
+    settled: Vec<u64>,
+    ack_due: Option<Instant>,
+    /// From their last acknowledgement: how much they had sent.
+    peer_sent: Option<(u64, u64)>,
+    pub(crate) retry_at: Option<Instant>,
+    failures: u32,
+    pub(crate) join_posting: bool,
+    pub(crate) mailbox_refused: bool,
+    pub(crate) typing_until: Option<Instant>,
+    pub(crate) typing_sent: Option<Instant>,
+    pub(crate) link: Option<Link>,
+}
+
+impl Contact {
+    pub(crate) fn new(
+        id: ContactId,
+        stored: Stored,
+        profile: StoredProfile,
+        public: PublicIdentity,
+        session: Session,
+        own: Fingerprint,
+        waiting: BTreeMap<u64, StoredOutgoing>,
+    ) -> Self {
+        Self {
+            id,
+            name: profile.name,
+            picture: profile.picture.map(Arc::from),
+            safety_number: hither_crypto::safety::safety_number(&own, &public.fingerprint()),
+            public,
+            session,
+            sender: Sender::restore(stored.next_out, waiting),
+            receiver: Receiver::restore(stored.received),
+            stored,
+            sealer: None,
+            openers: BTreeMap::new(),
+            held: VecDeque::new(),
+            settled: Vec::new(),
+            ack_due: None,
+            peer_sent: None,
+            retry_at: None,
+            failures: 0,
+            join_posting: false,
+            mailbox_refused: false,
+            typing_until: None,
+            typing_sent: None,
+            link: None,
+        }
+    }
+
+    pub(crate) fn display_name(&self) -> &str {
+        if self.stored.alias.is_empty() {
+            &self.name
+        } else {
+            &self.stored.alias
+        }
+    }
+
+    pub(crate) fn mailbox(&self) -> MailboxId {
+        MailboxId::from_bytes(self.stored.inbox.mailbox)
+    }
+
+    pub(crate) fn read_key(&self) -> ReadKey {
+        ReadKey::from_bytes(self.stored.inbox.read_key)
+    }
+
+    /// The prefix of every record of this contact.
+    pub(crate) fn prefix(id: ContactId) -> String {
+        format!("contact/{}/", id.to_hex())
+    }
+
+    // ---- records
+
+    pub(crate) fn save(&mut self, base: &mut Base) {
+        self.stored.next_out = self.sender.next();
+        self.stored.received = self.receiver.received();
+        base.put(&format!("{}state", Self::prefix(self.id)), &self.stored);
+        for change in self.session.changes() {
+            let name = format!("{}mls/{}", Self::prefix(self.id), hex_of(&change.key));
+            match change.value {
+                Some(value) => base.put(&name, &(change.key, value)),
+                None => base.delete(&name),
+            }
+        }
+    }
+
+    pub(crate) fn save_profile(&self, base: &mut Base) {
+        let profile = StoredProfile {
+            name: self.name.clone(),
+            picture: self.picture.as_ref().map(|picture| picture.to_vec()),
+        };
+        base.put(&format!("{}profile", Self::prefix(self.id)), &profile);
+    }
+
+    fn out_name(&self, number: u64) -> String {
+        format!("{}out/{number:016x}", Self::prefix(self.id))
+    }
+
+    // ---- outbound
+
+    /// Seals a payload into the stream. It is kept until the other side has it.
+    pub(crate) fn send(
+        &mut self,
+        base: &mut Base,
+        payload: &Payload,
+        text: Option<u64>,
+        now: Now,
+    ) -> bool {
+        let Ok(body) = self.session.seal(&payload.emit()) else {
+            return false;
+        };
+        self.stored.since_commit = self.stored.since_commit.saturating_add(1);
+        self.push(base, body, text);
+        self.flush(base, now);
+        true
+    }
+
+    fn push(&mut self, base: &mut Base, body: Vec<u8>, text: Option<u64>) -> u64 {
+        let stored = StoredOutgoing { body, text };
+        let number = self.sender.next().max(1);
+        base.put(&self.out_name(number), &stored);
+        let number = self.sender.push(stored);
+        self.save(base);
+        number
+    }
+
+    /// Hands over whatever is unsent, by the best way there is.
+    pub(crate) fn flush(&mut self, base: &mut Base, now: Now) {
+        if self.retry_at.is_some_and(|at| at > now.instant) || self.mailbox_refused {
+            if !self.channel_open() {
+                return;
+            }
+        } else {
+            self.retry_at = None;
+        }
+        if self.stored.join.is_some() {
+            self.post_join(base);
+            return;
+        }
+        while let Some(number) = self.sender.first_unsent() {
+            if !self.channel_open() && self.sender.posting() >= MAX_POSTING {
+                break;
+            }
+            let Some(outgoing) = self.sender.get(number) else {
+                break;
+            };
+            let body = outgoing.stored.body.clone();
+            let Some(bytes) = self.envelope(base, Kind::Mls, number, &body) else {
+                break;
+            };
+            let via = if let Some(link) = self.open_channel() {
+                base.link(LinkAction::Send { link, bytes });
+                Via::Channel
+            } else {
+                let purpose = Purpose::PutMessage(self.id, number);
+                if !self.post(base, purpose, bytes, limits::MAX_ENVELOPE_SECS) {
+                    break;
+                }
+                Via::Posting
+            };
+            self.sender.mark(number, via, now.instant);
+        }
+    }
+
+    fn post_join(&mut self, base: &mut Base) {
+        if self.join_posting {
+            return;
+        }
+        if let Some(join) = self.stored.join.clone() {
+            let purpose = Purpose::PutJoin(self.id);
+            self.join_posting = self.post(base, purpose, join, limits::MAX_ENVELOPE_SECS);
+        }
+    }
+
+    /// Seals and sends a signal; lost if there is no way now.
+    pub(crate) fn signal(&mut self, base: &mut Base, signal: &Signal, keep_secs: u64) {
+        let epoch = self.stored.current.epoch;
+        if self.sealer.as_ref().is_none_or(|(of, _)| *of != epoch) {
+            let leaf = self.session.own_leaf();
+            let sealer = QuickSealer::new(&self.stored.current, leaf, &mut base.rng);
+            self.sealer = Some((epoch, sealer));
+        }
+        let Some((_, sealer)) = &mut self.sealer else {
+            return;
+        };
+        let Ok(body) = sealer.seal(&signal.emit()) else {
+            return;
+        };
+        let Some(bytes) = self.envelope(base, Kind::Quick, 0, &body) else {
+            return;
+        };
+        if let Some(link) = self.open_channel() {
+            base.link(LinkAction::Send { link, bytes });
+        } else if self.stored.join.is_none() {
+            let purpose = Purpose::PutSignal(self.id);
+            self.post(base, purpose, bytes, keep_secs);
+        }
+    }
+
+    /// Seals a last payload and answers where it goes; the contact is being removed.
+    pub(crate) fn farewell(
+        &mut self,
+        base: &mut Base,
+        payload: &Payload,
+    ) -> Option<(Address, Vec<u8>)> {
+        let body = self.session.seal(&payload.emit()).ok()?;
+        let number = self.sender.next().max(1);
+        let bytes = self.envelope(base, Kind::Mls, number, &body)?;
+        Some((self.stored.outbox.clone()?, bytes))
+    }
+
+    /// Sends a signal by every way there is: for what must be heard though the link is about to close.
+    pub(crate) fn signal_twice(&mut self, base: &mut Base, signal: &Signal, keep_secs: u64) {
+        self.signal(base, signal, keep_secs);
+        if let Some(link) = &mut self.link
+            && link.channel_open
+        {
+            link.channel_open = false;
+            self.signal(base, signal, keep_secs);
+            if let Some(link) = &mut self.link {
+                link.channel_open = true;
+            }
+        }
+    }
+
+    fn envelope(&self, base: &mut Base, kind: Kind, number: u64, body: &[u8]) -> Option<Vec<u8>> {
+        let mailbox = &self.stored.outbox.as_ref()?.mailbox;
+        envelope::seal(
+            &self.stored.current.header,
+            mailbox,
+            kind,
+            number,
+            body,
+            &mut base.rng,
+        )
+        .ok()
+    }
+
+    fn post(&self, base: &mut Base, purpose: Purpose, bytes: Vec<u8>, keep_secs: u64) -> bool {
+        let Some(address) = &self.stored.outbox else {
+            return false;
+        };
+        post_to(base, address, purpose, bytes, keep_secs);
+        true
+    }
+
+    /// A put of M1 or a message was answered.
+    pub(crate) fn posted(&mut self, base: &mut Base, number: Option<u64>, fate: Posted, now: Now) {
+        match (number, fate) {
+            (Some(number), Posted::Taken) => self.sender.mark(number, Via::Mailbox, now.instant),
+            (None, Posted::Taken) => {
+                self.stored.join = None;
+                self.save(base);
+            }
+            (Some(number), _) => self.sender.mark(number, Via::Nowhere, now.instant),
+            (None, _) => {}
+        }
+        if number.is_none() {
+            self.join_posting = false;
+        }
+        match fate {
+            Posted::Taken => {
+                self.failures = 0;
+                self.mailbox_refused = false;
+            }
+            Posted::Refused => self.mailbox_refused = true,
+            Posted::Later => {
+                let wait = Duration::from_millis(500 << self.failures.min(6));
+                self.failures += 1;
+                self.retry_at = Some(now.instant + wait);
+            }
+        }
+        self.flush(base, now);
+    }
+
+    pub(crate) fn channel_open(&self) -> bool {
+        self.open_channel().is_some()
+    }
+
+    fn open_channel(&self) -> Option<crate::LinkId> {
+        let link = self.link.as_ref()?;
+        link.channel_open.then_some(link.id)
+    }
+
+    /// The data channel closed under what was in it.
+    pub(crate) fn channel_lost(&mut self, base: &mut Base, now: Now) {
+        self.sender.channel_lost();
+        self.flush(base, now);
+    }
+
+    // ---- inbound
+
+    /// An envelope arrived. What came out of it is in the order in which it counts.
+    pub(crate) fn handle_envelope(
+        &mut self,
+        base: &mut Base,
+        bytes: Vec<u8>,
+        from: Source,
+        own: &hither_crypto::identity::Identity,
+        now: Now,
+    ) -> Vec<Inbound> {
+        let mut inbound = Vec::new();
+        if !self.open(base, &bytes, from, now, &mut inbound) {
+            if let Some(note) = self.second_use(&bytes, own, now) {
+                self.settle(from);
+                inbound.push(Inbound::Replayed(note));
+            } else {
+                self.hold(bytes, from, now);
+            }
+        }
+        self.retry_held(base, now, &mut inbound);
+        inbound
+    }
+
+    /// Opens one envelope; `false` if no key opens it yet.
+    fn open(
+        &mut self,
+        base: &mut Base,
+        bytes: &[u8],
+        from: Source,
+        now: Now,
+        inbound: &mut Vec<Inbound>,
+    ) -> bool {
+        if envelope::mailbox(bytes) != Some(self.stored.inbox.mailbox) {
+            self.settle(from);
+            inbound.push(Inbound::Tampered);
+            return true;
+        }
+        let pending = self.session.pending_secrets();
+        let epochs: Vec<&EpochSecrets> = core::iter::once(&self.stored.current)
+            .chain(pending.as_ref())
+            .chain(self.stored.previous.as_ref())
+            .collect();
+        let keys: Vec<_> = epochs.iter().map(|secrets| &secrets.header).collect();
+        let opened = match envelope::open(&keys, bytes) {
+            Ok(opened) => opened,
+            Err(envelope::OpenError::NoKey) => return false,
+            Err(envelope::OpenError::Malformed | envelope::OpenError::Version) => {
+                self.settle(from);
+                inbound.push(Inbound::Tampered);
+                return true;
+            }
+        };
+        let Some(secrets) = epochs
+            .get(opened.key_index)
+            .map(|secrets| (*secrets).clone())
+        else {
+            return false;
+        };
+        match opened.kind {
+            Kind::Quick => {
+                self.open_quick(base, &secrets, &opened.body, now, inbound);
+                self.settle(from);
+            }
+            Kind::Mls => {
+                let message = (secrets.epoch, opened.body);
+                match self.receiver.arrive(opened.sequence, message) {
+                    Arrival::Kept => self.take_ready(base, now, inbound),
+                    Arrival::Duplicate | Arrival::Refused => {}
+                }
+                self.settle(from);
+                self.owe_ack(from, now);
+            }
+            // A kind of a later version: nothing here can read it.
+            _ => self.settle(from),
+        }
+        true
+    }
+
+    fn open_quick(
+        &mut self,
+        base: &mut Base,
+        secrets: &EpochSecrets,
+        body: &[u8],
+        now: Now,
+        inbound: &mut Vec<Inbound>,
+    ) {
+        let leaf = self.session.peer_leaf();
+        let opener = self
+            .openers
+            .entry(secrets.epoch)
+            .or_insert_with(|| QuickOpener::new(secrets, leaf));
+        let Ok(plaintext) = opener.open(body) else {
+            return;
+        };
+        match Signal::parse(&plaintext) {
+            Ok(Signal::Ack { up_to, sent }) => {
+                self.peer_sent = Some((up_to, sent));
+                self.acknowledged(base, up_to, now, inbound);
+            }
+            Ok(signal) => inbound.push(Inbound::Signal(signal)),
+            Err(_) => inbound.push(Inbound::Tampered),
+        }
+    }
+
+    fn take_ready(&mut self, base: &mut Base, now: Now, inbound: &mut Vec<Inbound>) {
+        while let Some((epoch, body)) = self.receiver.next_ready() {
+            if self.session.pending() && epoch > self.stored.current.epoch {
+                // They speak in the epoch of our commit: they have it.
+                self.merge(base, now);
+            }
+            match self.session.receive(&body) {
+                Ok(Received::Application { plaintext, .. }) => {
+                    self.stored.since_commit = self.stored.since_commit.saturating_add(1);
+                    inbound.push(match Payload::parse(&plaintext) {
+                        Ok(payload) => Inbound::Payload(payload),
+                        Err(_) => Inbound::Tampered,
+                    });
+                }
+                Ok(Received::Commit { .. }) => {
+                    self.enter_epoch(now);
+                    self.stored.turn = Turn::Ours;
+                    inbound.push(Inbound::Refreshed);
+                }
+                Ok(Received::Proposal) => {}
+                Err(_) => inbound.push(Inbound::Tampered),
+            }
+            self.receiver.advance();
+        }
+        self.merge_if_safe(base, now);
+        self.save(base);
+    }
+
+    /// Whether this is the answer to an invitation that was answered before.
+    fn second_use(
+        &mut self,
+        bytes: &[u8],
+        own: &hither_crypto::identity::Identity,
+        now: Now,
+    ) -> Option<String> {
+        use hither_crypto::invitation::RedeemError;
+        let (invitation, note) = self.stored.spent.as_mut()?;
+        match invitation.redeem(own, bytes, now.unix) {
+            Err(RedeemError::AlreadySpent) => Some(note.clone()),
+            Ok(_) | Err(_) => None,
+        }
+    }
+
+    fn hold(&mut self, bytes: Vec<u8>, from: Source, now: Now) {
+        if self.held.len() >= MAX_HELD
+            && let Some(oldest) = self.held.pop_front()
+        {
+            self.settle(oldest.from);
+        }
+        self.held.push_back(Held {
+            bytes,
+            from,
+            until: now.instant + HELD_FOR,
+        });
+    }
+
+    fn retry_held(&mut self, base: &mut Base, now: Now, inbound: &mut Vec<Inbound>) {
+        let mut again = !self.held.is_empty();
+        while again {
+            again = false;
+            for held in core::mem::take(&mut self.held) {
+                if self.open(base, &held.bytes, held.from, now, inbound) {
+                    again = true;
+                } else {
+                    self.held.push_back(held);
+                }
+            }
+            again &= !self.held.is_empty();
+        }
+    }
+
+    fn settle(&mut self, from: Source) {
+        if let Source::Mailbox(sequence) = from {
+            self.settled.push(sequence);
+        }
+    }
+
+    /// Mailbox sequences that the node may forget once the writes are confirmed.
+    pub(crate) fn take_settled(&mut self) -> Vec<u64> {
+        core::mem::take(&mut self.settled)
+    }
+
+    fn owe_ack(&mut self, from: Source, now: Now) {
+        let due = match from {
+            Source::Channel => now.instant,
+            Source::Mailbox(_) => now.instant + ACK_DELAY,
+        };
+        self.ack_due = Some(self.ack_due.map_or(due, |old| old.min(due)));
+    }
+
+    /// Answers with how far we are.
+    pub(crate) fn send_ack(&mut self, base: &mut Base) {
+        self.ack_due = None;
+        let signal = Signal::Ack {
+            up_to: self.receiver.received(),
+            sent: self.sender.sent(),
+        };
+        self.signal(base, &signal, WEEK);
+    }
+
+    // ---- acknowledgements and epochs
+
+    fn acknowledged(&mut self, base: &mut Base, up_to: u64, now: Now, inbound: &mut Vec<Inbound>) {
+        let done = self.sender.acknowledge(up_to, now.instant);
+        for (number, _) in &done {
+            base.delete(&self.out_name(*number));
+        }
+        let delivered = done.iter().filter_map(|(_, stored)| stored.text).max();
+        if let Some(number) = delivered {
+            inbound.push(Inbound::Delivered(number));
+        }
+        self.merge_if_safe(base, now);
+        if !done.is_empty() {
+            self.save(base);
+        }
+        self.flush(base, now);
+    }
+
+    /// Merges our pending commit once the other side has it and nothing of the old epoch is under way.
+    fn merge_if_safe(&mut self, base: &mut Base, now: Now) {
+        if let (Some(commit), Some((up_to, sent))) = (self.stored.pending_commit, self.peer_sent)
+            && up_to >= commit
+            && self.receiver.received() >= sent
+        {
+            self.merge(base, now);
+        }
+    }
+
+    fn merge(&mut self, base: &mut Base, now: Now) {
+        if self.session.merge_pending().is_err() {
+            return;
+        }
+        self.enter_epoch(now);
+        self.stored.turn = Turn::Theirs;
+        self.stored.pending_commit = None;
+        self.save(base);
+    }
+
+    fn enter_epoch(&mut self, now: Now) {
+        let entered = self.session.secrets();
+        let left = core::mem::replace(&mut self.stored.current, entered);
+        self.openers.retain(|epoch, _| *epoch >= left.epoch);
+        self.stored.previous = Some(left);
+        self.stored.since_commit = 0;
+        self.stored.last_commit = now.unix;
+    }
+
+    /// Refreshes the session if it is our turn and time. The two sides take turns, so no tie can happen.
+    pub(crate) fn commit_if_due(&mut self, base: &mut Base, before_call: bool, now: Now) {
+        let age = now.unix.saturating_since(self.stored.last_commit);
+        let due = self.stored.since_commit >= MESSAGES_PER_EPOCH
+            || (self.stored.since_commit > 0 && age > EPOCH_LIFETIME)
+            || (before_call && age > EPOCH_BEFORE_CALL);
+        if due && self.stored.state == ContactState::Active {
+            self.commit(base, now);
+        }
+    }
+
+    pub(crate) fn commit(&mut self, base: &mut Base, now: Now) {
+        if self.stored.turn != Turn::Ours || self.session.pending() {
+            return;
+        }
+        if let Ok(body) = self.session.commit(None) {
+            let number = self.push(base, body, None);
+            self.stored.pending_commit = Some(number);
+            self.peer_sent = None;
+            self.save(base);
+            self.flush(base, now);
+        }
+    }
+
+    /// The secrets of an epoch that is not over yet.
+    pub(crate) fn secrets_of(&self, epoch: u64) -> Option<EpochSecrets> {
+        core::iter::once(&self.stored.current)
+            .chain(self.stored.previous.as_ref())
+            .find(|secrets| secrets.epoch == epoch)
+            .cloned()
+            .or_else(|| {
+                self.session
+                    .pending_secrets()
+                    .filter(|secrets| secrets.epoch == epoch)
+            })
+    }
+
+    // ---- time
+
+    pub(crate) fn timeout(&self) -> Option<Instant> {
+        [
+            self.ack_due,
+            self.retry_at,
+            self.held.front().map(|held| held.until),
+            self.typing_until,
+        ]
+        .into_iter()
+        .flatten()
+        .min()
+    }
+
+    pub(crate) fn handle_timeout(&mut self, base: &mut Base, now: Now) -> Vec<Inbound> {
+        let mut inbound = Vec::new();
+        if self.ack_due.is_some_and(|due| due <= now.instant) {
+            self.send_ack(base);
+        }
+        if self.retry_at.is_some_and(|due| due <= now.instant) {
+            self.retry_at = None;
+            self.flush(base, now);
+        }
+        while self
+            .held
+            .front()
+            .is_some_and(|held| held.until <= now.instant)
+        {
+            if let Some(held) = self.held.pop_front() {
+                self.settle(held.from);
+                inbound.push(Inbound::Tampered);
+            }
+        }
+        if self.typing_until.is_some_and(|until| until <= now.instant) {
+            self.typing_until = None;
+            base.changed();
+        }
+        inbound
+    }
+
+    /// The node is there again: whatever waited may go.
+    pub(crate) fn node_returned(&mut self, base: &mut Base, now: Now) {
+        self.retry_at = None;
+        self.failures = 0;
+        self.mailbox_refused = false;
+        self.flush(base, now);
+        if !self.sender.is_idle() && self.stored.join.is_none() {
+            let signal = Signal::Sync {
+                sent: self.sender.sent(),
+            };
+            self.signal(base, &signal, WEEK);
+        }
+    }
+}
+
+/// What became of an HTTP put.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Posted {
+    /// It is in the mailbox.
+    Taken,
+    /// No such mailbox, or not ours to write to.
+    Refused,
+    /// Unreachable, full or overloaded.
+    Later,
+}
+
+/// Puts an envelope into a mailbox.
+pub(crate) fn post_to(
+    base: &mut Base,
+    address: &Address,
+    purpose: Purpose,
+    bytes: Vec<u8>,
+    keep_secs: u64,
+) {
+    let mailbox = MailboxId::from_bytes(address.mailbox).to_text();
+    let capability = Capability::from_bytes(address.capability).to_text();
+    let headers = vec![
+        (
+            "authorization",
+            format!("{} {capability}", header::CAPABILITY),
+        ),
+        (header::EXPIRES_IN, keep_secs.to_string()),
+        ("content-type", "application/octet-stream".to_owned()),
+    ];
+    let url = format!("{}{}/{mailbox}", address.node, path::MAILBOXES);
+    base.http(purpose, Method::Post, url, headers, bytes);
+}
+
+/// A short, fixed name for a storage key of the session.
+fn hex_of(key: &[u8]) -> String {
+    use sha2::{Digest as _, Sha256};
+    let digest: [u8; 32] = Sha256::digest(key).into();
+    let mut short = [0; 16];
+    short.copy_from_slice(digest.first_chunk::<16>().unwrap_or(&[0; 16]));
+    ContactId::from_bytes(short).to_hex()
+}

@@ -1,0 +1,469 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Links: opening, offering, answering, mending and closing one peer connection to a contact.
+//!
+//! The description and the candidates of a link stay here until the other side may know this device's
+//! address: it answered, or it is always reached directly, or there is only the relay to see.
+
+use hither_crypto::media::MediaKey;
+use hither_crypto::session::EpochSecrets;
+use hither_sansio::{Duration, Instant, Now};
+
+use crate::base::Base;
+use crate::contact::{Contact, MOMENT};
+use crate::payload::{LinkOffer, MAX_CANDIDATES, Signal, WireCandidate};
+use crate::{
+    CallId, Candidate, CandidateKind, DescriptionKind, IceConfig, LinkAction, LinkId, LinkRole,
+    LinkState, PathReport, Route, RouteView, TimelineEntry, TransportProtocol,
+};
+
+/// Lines of a timeline.
+const MAX_TIMELINE: usize = 64;
+/// A link that is not connected by then is given up.
+const CONNECT_WITHIN: Duration = Duration::from_secs(30);
+/// An interrupted link is restarted after this.
+const RESTART_AFTER: Duration = Duration::from_millis(800);
+/// A restart that brought nothing is repeated after this.
+const RESTART_AGAIN: Duration = Duration::from_secs(6);
+
+/// One peer connection.
+#[derive(Debug)]
+pub(crate) struct Link {
+    pub(crate) id: LinkId,
+    pub(crate) token: [u8; 16],
+    pub(crate) role: LinkRole,
+    pub(crate) epoch: u64,
+    salt: [u8; 16],
+    pub(crate) state: LinkState,
+    pub(crate) channel_open: bool,
+    /// Both descriptions are set.
+    negotiated: bool,
+    /// Our description and candidates may leave.
+    revealed: bool,
+    /// Our offer has left.
+    offered: bool,
+    description: Option<String>,
+    candidates: Vec<WireCandidate>,
+    call: Option<CallId>,
+    opened: Instant,
+    deadline: Option<Instant>,
+    path: Option<PathReport>,
+    timeline: Vec<TimelineEntry>,
+}
+
+/// What a link's time-out means to its owner.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum LinkFate {
+    /// Nothing to do.
+    Standing,
+    /// It never connected, or could not be mended.
+    Hopeless,
+}
+
+/// What is needed to open a link.
+pub(crate) struct Opening {
+    pub(crate) id: LinkId,
+    pub(crate) role: LinkRole,
+    pub(crate) token: [u8; 16],
+    pub(crate) secrets: EpochSecrets,
+    pub(crate) salt: [u8; 16],
+    pub(crate) peer_salt: Option<[u8; 16]>,
+    pub(crate) ice: IceConfig,
+    pub(crate) revealed: bool,
+    pub(crate) call: Option<CallId>,
+}
+
+impl Contact {
+    /// Opens a link, closing an older one.
+    pub(crate) fn open_link(&mut self, base: &mut Base, opening: Opening, now: Now) {
+        self.close_link(base, now);
+        let send_key = MediaKey::derive(
+            &opening.secrets.media,
+            &opening.token,
+            self.session.own_leaf(),
+            &opening.salt,
+        );
+        let receive_key = opening
+            .peer_salt
+            .map(|salt| self.receive_key(&opening.secrets, &opening.token, &salt));
+        base.link(LinkAction::Open {
+            link: opening.id,
+            role: opening.role,
+            ice: opening.ice,
+            send_key,
+            receive_key,
+        });
+        let mut link = Link {
+            id: opening.id,
+            token: opening.token,
+            role: opening.role,
+            epoch: opening.secrets.epoch,
+            salt: opening.salt,
+            state: LinkState::Connecting,
+            channel_open: false,
+            negotiated: false,
+            revealed: opening.revealed,
+            offered: false,
+            description: None,
+            candidates: Vec::new(),
+            call: opening.call,
+            opened: now.instant,
+            // Somebody may take long to answer a call; nobody answers a plain offer late.
+            deadline: opening
+                .call
+                .is_none()
+                .then_some(now.instant + CONNECT_WITHIN),
+            path: None,
+            timeline: Vec::new(),
+        };
+        link.note(now, "link opened".to_owned());
+        self.link = Some(link);
+    }
+
+    fn receive_key(&self, secrets: &EpochSecrets, token: &[u8; 16], salt: &[u8; 16]) -> MediaKey {
+        MediaKey::derive(&secrets.media, token, self.session.peer_leaf(), salt)
+    }
+
+    /// Closes the link, if any; what was in its channel goes another way.
+    pub(crate) fn close_link(&mut self, base: &mut Base, now: Now) {
+        if let Some(link) = self.link.take() {
+            base.link(LinkAction::Close { link: link.id });
+            self.channel_lost(base, now);
+            base.changed();
+        }
+    }
+
+    /// Our description is there.
+    pub(crate) fn described(&mut self, base: &mut Base, kind: DescriptionKind, sdp: String) {
+        let Some(link) = &mut self.link else {
+            return;
+        };
+        let (token, salt) = (link.token, link.salt);
+        match (kind, link.negotiated) {
+            (DescriptionKind::Offer, false) => {
+                link.description = Some(sdp);
+                if link.revealed {
+                    self.send_offer(base);
+                }
+            }
+            (DescriptionKind::Offer, true) => {
+                self.signal(base, &Signal::Restart { token, sdp }, MOMENT);
+            }
+            (DescriptionKind::Answer, false) => {
+                link.negotiated = true;
+                self.signal(base, &Signal::Answer { token, salt, sdp }, MOMENT);
+                self.send_held_candidates(base);
+            }
+            (DescriptionKind::Answer, true) => {
+                self.signal(base, &Signal::Restarted { token, sdp }, MOMENT);
+            }
+        }
+    }
+
+    /// The offer as it stands, if the description is there; the candidates go with it.
+    pub(crate) fn take_offer(&mut self) -> Option<LinkOffer> {
+        let link = self.link.as_mut()?;
+        link.revealed = true;
+        let sdp = link.description.take()?;
+        link.offered = true;
+        Some(LinkOffer {
+            token: link.token,
+            epoch: link.epoch,
+            salt: link.salt,
+            sdp,
+            candidates: core::mem::take(&mut link.candidates),
+            call: link.call,
+        })
+    }
+
+    fn send_offer(&mut self, base: &mut Base) {
+        if let Some(offer) = self.take_offer() {
+            self.signal(base, &Signal::Offer(offer), MOMENT);
+        }
+    }
+
+    /// Our candidate is there.
+    pub(crate) fn gathered(&mut self, base: &mut Base, candidate: Candidate, now: Now) {
+        let Some(link) = &mut self.link else {
+            return;
+        };
+        if !candidate.line.is_empty() {
+            link.note(now, format!("our candidate: {}", summary(&candidate.line)));
+        }
+        let wire = WireCandidate {
+            line: candidate.line,
+            mid: candidate.mid,
+            index: candidate.index,
+        };
+        let described = match link.role {
+            // The offer must be on its way before its candidates.
+            LinkRole::Offerer => link.offered,
+            LinkRole::Answerer => link.negotiated,
+        };
+        if described {
+            let token = link.token;
+            let candidate = wire;
+            self.signal(base, &Signal::Candidate { token, candidate }, MOMENT);
+        } else if link.candidates.len() < MAX_CANDIDATES {
+            link.candidates.push(wire);
+        }
+    }
+
+    fn send_held_candidates(&mut self, base: &mut Base) {
+        let Some(link) = &mut self.link else {
+            return;
+        };
+        let token = link.token;
+        for candidate in core::mem::take(&mut link.candidates) {
+            self.signal(base, &Signal::Candidate { token, candidate }, MOMENT);
+        }
+    }
+
+    /// Their offer for the link that stands open as answerer.
+    pub(crate) fn apply_offer(&mut self, base: &mut Base, offer: LinkOffer, now: Now) {
+        let Some(secrets) = self.secrets_of(offer.epoch) else {
+            return;
+        };
+        let key = self.receive_key(&secrets, &offer.token, &offer.salt);
+        let Some(link) = &mut self.link else {
+            return;
+        };
+        link.deadline = Some(now.instant + CONNECT_WITHIN);
+        link.note(now, "their offer".to_owned());
+        let id = link.id;
+        base.link(LinkAction::SetReceiveKey { link: id, key });
+        base.link(LinkAction::SetRemoteDescription {
+            link: id,
+            kind: DescriptionKind::Offer,
+            sdp: offer.sdp,
+        });
+        for candidate in offer.candidates {
+            self.their_candidate(base, offer.token, candidate, now);
+        }
+    }
+
+    /// Their answer to our offer.
+    pub(crate) fn apply_answer(
+        &mut self,
+        base: &mut Base,
+        token: [u8; 16],
+        salt: [u8; 16],
+        sdp: String,
+        now: Now,
+    ) {
+        let Some(link) = self.link.as_ref().filter(|link| link.token == token) else {
+            return;
+        };
+        let (id, epoch) = (link.id, link.epoch);
+        if link.negotiated || link.role != LinkRole::Offerer {
+            return;
+        }
+        let Some(secrets) = self.secrets_of(epoch) else {
+            return;
+        };
+        let key = self.receive_key(&secrets, &token, &salt);
+        base.link(LinkAction::SetReceiveKey { link: id, key });
+        base.link(LinkAction::SetRemoteDescription {
+            link: id,
+            kind: DescriptionKind::Answer,
+            sdp,
+        });
+        if let Some(link) = &mut self.link {
+            link.negotiated = true;
+            link.deadline = Some(now.instant + CONNECT_WITHIN);
+            link.note(now, "their answer".to_owned());
+        }
+    }
+
+    pub(crate) fn their_candidate(
+        &mut self,
+        base: &mut Base,
+        token: [u8; 16],
+        candidate: WireCandidate,
+        now: Now,
+    ) {
+        let Some(link) = self.link.as_mut().filter(|link| link.token == token) else {
+            return;
+        };
+        if !candidate.line.is_empty() {
+            link.note(
+                now,
+                format!("their candidate: {}", summary(&candidate.line)),
+            );
+        }
+        base.link(LinkAction::AddCandidate {
+            link: link.id,
+            candidate: Candidate {
+                line: candidate.line,
+                mid: candidate.mid,
+                index: candidate.index,
+            },
+        });
+    }
+
+    /// An ICE restart from the other side, or its answer.
+    pub(crate) fn apply_restart(
+        &self,
+        base: &mut Base,
+        token: [u8; 16],
+        kind: DescriptionKind,
+        sdp: String,
+    ) {
+        if let Some(link) = self.link.as_ref().filter(|link| link.token == token) {
+            base.link(LinkAction::SetRemoteDescription {
+                link: link.id,
+                kind,
+                sdp,
+            });
+        }
+    }
+
+    /// Gathers anew: by ourselves if we offered, else by asking the other side.
+    pub(crate) fn restart(&mut self, base: &mut Base, ice: IceConfig, now: Now) {
+        let Some(link) = &mut self.link else {
+            return;
+        };
+        link.deadline = Some(now.instant + RESTART_AGAIN);
+        if !link.negotiated {
+            return;
+        }
+        link.note(now, "ICE restart".to_owned());
+        let (id, token) = (link.id, link.token);
+        match link.role {
+            LinkRole::Offerer => base.link(LinkAction::RestartIce { link: id, ice }),
+            LinkRole::Answerer => self.signal(base, &Signal::WantRestart { token }, MOMENT),
+        }
+    }
+
+    pub(crate) fn link_state(&mut self, base: &mut Base, state: LinkState, now: Now) {
+        let Some(link) = &mut self.link else {
+            return;
+        };
+        if link.state == state {
+            return;
+        }
+        link.state = state;
+        let (what, deadline) = match state {
+            LinkState::Connecting => ("connecting", link.deadline),
+            LinkState::Connected => ("connected", None),
+            LinkState::Interrupted => ("interrupted", Some(now.instant + RESTART_AFTER)),
+            LinkState::Failed => ("failed", Some(now.instant)),
+        };
+        link.deadline = deadline;
+        link.note(now, what.to_owned());
+        base.changed();
+    }
+
+    pub(crate) fn link_path(&mut self, base: &mut Base, report: PathReport, now: Now) {
+        let Some(link) = &mut self.link else {
+            return;
+        };
+        let same = link.path.as_ref().is_some_and(|old| {
+            (old.local, old.remote, old.protocol) == (report.local, report.remote, report.protocol)
+        });
+        if !same {
+            let pair = format!("pair selected: {}", pair_words(&report));
+            link.note(now, pair);
+        }
+        if link.path.as_ref() != Some(&report) {
+            link.path = Some(report);
+            base.changed();
+        }
+    }
+
+    pub(crate) fn link_timeout(&self) -> Option<Instant> {
+        self.link.as_ref()?.deadline
+    }
+
+    /// The link's time has come.
+    pub(crate) fn handle_link_timeout(
+        &mut self,
+        base: &mut Base,
+        ice: IceConfig,
+        now: Now,
+    ) -> LinkFate {
+        let Some(link) = &mut self.link else {
+            return LinkFate::Standing;
+        };
+        if link.deadline.is_none_or(|at| at > now.instant) {
+            return LinkFate::Standing;
+        }
+        link.deadline = None;
+        match link.state {
+            LinkState::Connected => LinkFate::Standing,
+            LinkState::Connecting => LinkFate::Hopeless,
+            LinkState::Interrupted | LinkState::Failed => {
+                self.restart(base, ice, now);
+                LinkFate::Standing
+            }
+        }
+    }
+
+    /// Which way bytes go, if over an open link.
+    pub(crate) fn route(&self) -> Option<RouteView> {
+        let link = self.link.as_ref()?;
+        if link.state != LinkState::Connected {
+            return None;
+        }
+        let path = link.path.as_ref()?;
+        Some(RouteView {
+            route: route_of(path),
+            rtt_ms: path.rtt_ms,
+            timeline: link.timeline.clone(),
+        })
+    }
+}
+
+impl Link {
+    fn note(&mut self, now: Now, what: String) {
+        if self.timeline.len() < MAX_TIMELINE {
+            let at_ms = millis(now.instant.saturating_since(self.opened));
+            self.timeline.push(TimelineEntry { at_ms, what });
+        }
+    }
+}
+
+fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
+
+/// The route that a selected pair stands for.
+pub(crate) fn route_of(path: &PathReport) -> Route {
+    let relayed = |kind| kind == CandidateKind::Relayed;
+    if relayed(path.local) || relayed(path.remote) {
+        Route::Relay
+    } else if path.private_addresses {
+        Route::SameNetwork
+    } else {
+        Route::Direct
+    }
+}
+
+fn kind_word(kind: CandidateKind) -> &'static str {
+    match kind {
+        CandidateKind::Host => "host",
+        CandidateKind::ServerReflexive => "srflx",
+        CandidateKind::PeerReflexive => "prflx",
+        CandidateKind::Relayed => "relay",
+    }
+}
+
+fn pair_words(report: &PathReport) -> String {
+    let protocol = match report.protocol {
+        TransportProtocol::Udp => "udp",
+        TransportProtocol::Tcp => "tcp",
+        TransportProtocol::Tls => "tls",
+    };
+    format!(
+        "{} – {} over {protocol} ({})",
+        kind_word(report.local),
+        kind_word(report.remote),
+        report.addresses
+    )
+}
+
+/// Type, protocol and address of a candidate line (RFC 8839 §5.1).
+fn summary(line: &str) -> String {
+    let words: Vec<&str> = line.split_ascii_whitespace().collect();
+    let word = |index: usize| words.get(index).copied().unwrap_or("?");
+    format!("{} {} {}:{}", word(7), word(2), word(4), word(5))
+}

@@ -1,0 +1,831 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! How two people become contacts: invitation, join, approval, and how they part.
+//!
+//! The inviter makes a sealed blob (M0), the invited opens it and joins (M1), the inviter approves and
+//! accepts (M2), the invited confirms with a commit (M3). What the bytes are is `hither-crypto`'s; when they
+//! go, and what a person hears, is decided here.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use hither_api::{
+    Capability, InvitationId, MailboxId, ReadKey, RegistrationRequest, RegistrationResponse,
+    RegistrationToken, Role, WithdrawKey, header, limits, link::Link, path,
+};
+use hither_crypto::code::{Code, CodeError};
+use hither_crypto::invitation::{
+    self, InvitationError, JoinError, Meeting, OpenedInvitation, PendingInvitation, RedeemError,
+    Transcript,
+};
+use hither_crypto::stretch::Stretched;
+use hither_crypto::{PublicIdentity, Session};
+use hither_sansio::{Duration, Now, UnixTime};
+use serde::{Deserialize, Serialize};
+use zeroize::Zeroizing;
+
+use crate::base::{Base, Purpose, Stretching};
+use crate::client::{Client, DEFAULT_CATEGORY, Failure, Outcome, refused};
+use crate::contact::{Contact, Inbox, Stored, StoredProfile, Turn};
+use crate::payload::{Address, Hello, Payload};
+use crate::{
+    ContactId, ContactState, Event, InvitationKey, InvitationState, JoinStage, Method, Notice,
+};
+
+/// How long an invitation lasts.
+const LIFETIME: Duration = Duration::from_secs(7 * 86_400 - 600);
+/// Invitations that may wait at the same time.
+const MAX_INVITATIONS: usize = 32;
+/// Longest category, in characters.
+const MAX_CATEGORY: usize = 32;
+
+/// An invitation of ours as stored.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct StoredInvitation {
+    pub(crate) note: String,
+    pub(crate) category: String,
+    pub(crate) words: String,
+    pub(crate) blob: Vec<u8>,
+    pub(crate) created: UnixTime,
+    pub(crate) expires: UnixTime,
+    pending: Option<PendingInvitation>,
+    inbox: Inbox,
+    place: InvitationId,
+    withdraw: WithdrawKey,
+    registration: Option<RegistrationToken>,
+    wants_registration: bool,
+    parked: bool,
+}
+
+/// An invitation of ours.
+#[derive(Debug)]
+pub(crate) struct Invitation {
+    pub(crate) stored: StoredInvitation,
+    pub(crate) shared_blob: Arc<[u8]>,
+    parking: bool,
+    failed: bool,
+}
+
+/// Somebody's invitation that we are answering.
+#[derive(Debug)]
+pub(crate) struct Joining {
+    pub(crate) stage: JoinStage,
+    pub(crate) problem: Option<Notice>,
+    blob: Vec<u8>,
+    category: String,
+}
+
+impl Invitation {
+    pub(crate) fn restore(stored: StoredInvitation) -> Self {
+        Self {
+            shared_blob: Arc::from(stored.blob.as_slice()),
+            stored,
+            parking: false,
+            failed: false,
+        }
+    }
+
+    pub(crate) fn state(&self) -> InvitationState {
+        if self.stored.parked {
+            InvitationState::Ready
+        } else if self.failed {
+            InvitationState::FileOnly
+        } else {
+            InvitationState::Preparing
+        }
+    }
+
+    pub(crate) fn link(&self, origin: &str) -> String {
+        Link::Invitation {
+            origin: origin.to_owned(),
+            invitation: self.stored.place,
+            registration: self.stored.registration,
+        }
+        .to_text()
+    }
+
+    fn name(id: InvitationKey) -> String {
+        format!("invitation/{}", id.to_hex())
+    }
+
+    fn save(&self, base: &mut Base, id: InvitationKey) {
+        base.put(&Self::name(id), &self.stored);
+    }
+}
+
+/// A category as typed, or the default.
+fn category_or_default(category: &str) -> String {
+    let category = category.trim();
+    if category.is_empty() {
+        DEFAULT_CATEGORY.to_owned()
+    } else {
+        category.chars().take(MAX_CATEGORY).collect()
+    }
+}
+
+fn new_inbox(base: &mut Base) -> Inbox {
+    Inbox {
+        mailbox: base.random(),
+        capability: base.random(),
+        read_key: base.random(),
+    }
+}
+
+impl Client {
+    // ---- inviting
+
+    pub(crate) fn invite(
+        &mut self,
+        base: &mut Base,
+        note: &str,
+        category: &str,
+        with_registration: bool,
+        now: Now,
+    ) {
+        if self.invitations.len() >= MAX_INVITATIONS {
+            return base.notice(Notice::NotNow);
+        }
+        if with_registration && !self.node.role.may_register_others() {
+            return base.notice(Notice::MayNotRegisterOthers);
+        }
+        let id = InvitationKey::from_bytes(base.random());
+        let code = Code::generate(&mut base.rng);
+        let salt = base.random();
+        base.stretch(Stretching::Invitation(id), code.stretch(salt));
+        let stored = StoredInvitation {
+            note: note.trim().chars().take(64).collect(),
+            category: category_or_default(category),
+            words: code.to_words().to_string(),
+            blob: salt.to_vec(),
+            created: now.unix,
+            expires: now.unix + LIFETIME,
+            pending: None,
+            inbox: new_inbox(base),
+            place: InvitationId::from_bytes(base.random()),
+            withdraw: WithdrawKey::from_bytes(base.random()),
+            registration: None,
+            wants_registration: with_registration,
+            parked: false,
+        };
+        self.invitations.insert(id, Invitation::restore(stored));
+        base.changed();
+    }
+
+    /// The code of an invitation is stretched: seal it.
+    pub(crate) fn seal_invitation(
+        &mut self,
+        base: &mut Base,
+        id: InvitationKey,
+        key: &Stretched,
+        now: Now,
+    ) {
+        let Some(invitation) = self.invitations.get_mut(&id) else {
+            return;
+        };
+        // Until the blob is there, its place holds the salt that the code was stretched with.
+        let Ok(salt) = <[u8; 16]>::try_from(invitation.stored.blob.as_slice()) else {
+            return;
+        };
+        let meeting = Meeting {
+            node: self.node.origin.clone(),
+            mailbox: invitation.stored.inbox.mailbox,
+            capability: invitation.stored.inbox.capability,
+        };
+        let made = invitation::create(
+            &self.identity,
+            *self.account.device.as_bytes(),
+            meeting,
+            salt,
+            key,
+            invitation.stored.expires,
+            now.unix,
+            &mut base.rng,
+        );
+        let Ok((blob, pending)) = made else {
+            self.invitations.remove(&id);
+            return base.notice(Notice::NotNow);
+        };
+        invitation.shared_blob = Arc::from(blob.as_slice());
+        invitation.stored.blob = blob;
+        invitation.stored.pending = Some(pending);
+        invitation.save(base, id);
+        self.publish(base, id);
+        base.changed();
+    }
+
+    /// Has the mailbox opened, the registration minted and the blob parked, as far as still needed.
+    fn publish(&mut self, base: &mut Base, id: InvitationKey) {
+        let Some(invitation) = self.invitations.get_mut(&id) else {
+            return;
+        };
+        let stored = &invitation.stored;
+        if stored.pending.is_none() {
+            return;
+        }
+        if !self.node.is_online() {
+            invitation.failed = true;
+            return;
+        }
+        let inbox = &stored.inbox;
+        self.node.open_mailbox(
+            base,
+            MailboxId::from_bytes(inbox.mailbox),
+            Capability::from_bytes(inbox.capability).hash(),
+            ReadKey::from_bytes(inbox.read_key),
+        );
+        if stored.parked || invitation.parking {
+            return;
+        }
+        invitation.parking = true;
+        if stored.wants_registration && stored.registration.is_none() {
+            let request = RegistrationRequest {
+                role: Role::Member,
+                expires_in: limits::MAX_PARKED_SECS,
+            };
+            self.node.ask(
+                base,
+                Purpose::MintRegistration(id),
+                Method::Post,
+                path::REGISTRATIONS,
+                vec![("content-type", "application/json".to_owned())],
+                crate::json::emit(&request),
+            );
+        } else {
+            self.park(base, id);
+        }
+    }
+
+    fn park(&self, base: &mut Base, id: InvitationKey) {
+        let Some(invitation) = self.invitations.get(&id) else {
+            return;
+        };
+        let stored = &invitation.stored;
+        let headers = vec![
+            ("content-type", "application/octet-stream".to_owned()),
+            (header::EXPIRES_IN, limits::MAX_PARKED_SECS.to_string()),
+            (header::WITHDRAW_HASH, stored.withdraw.hash().to_text()),
+        ];
+        let path = format!("{}/{}", path::INVITATIONS, stored.place.to_text());
+        let purpose = Purpose::Park(id);
+        self.node.ask(
+            base,
+            purpose,
+            Method::Put,
+            &path,
+            headers,
+            stored.blob.clone(),
+        );
+    }
+
+    pub(crate) fn registration_minted(
+        &mut self,
+        base: &mut Base,
+        id: InvitationKey,
+        result: Outcome,
+        _now: Now,
+    ) {
+        let minted = result.map(|body| crate::json::parse::<RegistrationResponse>(&body));
+        let Some(invitation) = self.invitations.get_mut(&id) else {
+            return;
+        };
+        match minted {
+            Ok(Some(response)) => {
+                invitation.stored.registration = Some(response.token);
+                invitation.save(base, id);
+                self.park(base, id);
+            }
+            Ok(None) | Err(_) => self.parking_failed(base, id, minted.err()),
+        }
+    }
+
+    pub(crate) fn parked(&mut self, base: &mut Base, id: InvitationKey, result: Outcome) {
+        match result {
+            Ok(_) => {
+                if let Some(invitation) = self.invitations.get_mut(&id) {
+                    invitation.parking = false;
+                    invitation.stored.parked = true;
+                    invitation.save(base, id);
+                    base.changed();
+                }
+            }
+            Err(failure) => self.parking_failed(base, id, Some(failure)),
+        }
+    }
+
+    fn parking_failed(&mut self, base: &mut Base, id: InvitationKey, failure: Option<Failure>) {
+        if let Some(invitation) = self.invitations.get_mut(&id) {
+            invitation.parking = false;
+            invitation.failed = true;
+            base.changed();
+        }
+        match failure {
+            Some(Failure::Refused(problem)) => base.notice(refused(problem)),
+            Some(Failure::Later) | None => base.notice(Notice::NodeUnreachable),
+        }
+    }
+
+    /// After signing in: what could not be published before, and every waiting mailbox.
+    pub(crate) fn renew_invitations(&mut self, base: &mut Base, now: Now) {
+        self.drop_expired_invitations(base, now);
+        let ids: Vec<InvitationKey> = self.invitations.keys().copied().collect();
+        for id in ids {
+            if let Some(invitation) = self.invitations.get_mut(&id) {
+                invitation.parking = false;
+            }
+            self.publish(base, id);
+        }
+    }
+
+    pub(crate) fn drop_expired_invitations(&mut self, base: &mut Base, now: Now) {
+        let expired: Vec<InvitationKey> = self
+            .invitations
+            .iter()
+            .filter(|(_, invitation)| invitation.stored.expires <= now.unix)
+            .map(|(id, _)| *id)
+            .collect();
+        for id in expired {
+            self.withdraw(base, id);
+        }
+    }
+
+    /// Takes an invitation back: its keys, its parked blob, its mailbox.
+    pub(crate) fn withdraw(&mut self, base: &mut Base, id: InvitationKey) {
+        base.forget_stretching(&Stretching::Invitation(id));
+        let Some(invitation) = self.invitations.remove(&id) else {
+            return;
+        };
+        base.delete(&Invitation::name(id));
+        let inbox = &invitation.stored.inbox;
+        self.node.delete_mailbox(
+            base,
+            MailboxId::from_bytes(inbox.mailbox),
+            ReadKey::from_bytes(inbox.read_key),
+        );
+        self.unpark(base, &invitation);
+        base.changed();
+    }
+
+    fn unpark(&self, base: &mut Base, invitation: &Invitation) {
+        let stored = &invitation.stored;
+        let headers = vec![(
+            "authorization",
+            format!("{} {}", header::WITHDRAW, stored.withdraw.to_text()),
+        )];
+        let place = stored.place.to_text();
+        let url = format!("{}{}/{place}", self.node.origin, path::INVITATIONS);
+        base.http(Purpose::Withdraw, Method::Delete, url, headers, Vec::new());
+    }
+
+    /// Something came into a mailbox that belongs to no contact: the answer to an invitation, or rubbish.
+    pub(crate) fn redeem(&mut self, base: &mut Base, mailbox: MailboxId, bytes: &[u8], now: Now) {
+        let found = self
+            .invitations
+            .iter()
+            .find(|(_, one)| one.stored.inbox.mailbox == *mailbox.as_bytes())
+            .map(|(id, _)| *id);
+        let Some(id) = found else {
+            return;
+        };
+        let Some(invitation) = self.invitations.get_mut(&id) else {
+            return;
+        };
+        let note = invitation.stored.note.clone();
+        let Some(pending) = &mut invitation.stored.pending else {
+            return;
+        };
+        match pending.redeem(&self.identity, bytes, now.unix) {
+            Ok(request) => {
+                let invitation = self.invitations.remove(&id);
+                base.delete(&Invitation::name(id));
+                if let Some(invitation) = invitation {
+                    self.unpark(base, &invitation);
+                    self.asks_to_join(base, invitation, request, now);
+                }
+            }
+            Err(RedeemError::AlreadySpent) => base.notice(Notice::InvitationReplayed { note }),
+            Err(_) => {
+                invitation.save(base, id);
+                base.notice(Notice::JoinRefused { note });
+            }
+        }
+    }
+
+    fn asks_to_join(
+        &mut self,
+        base: &mut Base,
+        invitation: Invitation,
+        request: invitation::JoinRequest,
+        now: Now,
+    ) {
+        let StoredInvitation {
+            note,
+            category,
+            pending,
+            inbox,
+            ..
+        } = invitation.stored;
+        let Ok(hello) = Hello::parse(&request.hello) else {
+            return base.notice(Notice::JoinRefused { note });
+        };
+        let Some(address) = hello.address.clone() else {
+            return base.notice(Notice::JoinRefused { note });
+        };
+        let acquaintance = Acquaintance {
+            state: ContactState::WantsApproval,
+            public: request.peer,
+            session: request.session,
+            transcript: request.transcript,
+            hello,
+            category,
+            inbox,
+            outbox: address,
+            join: None,
+            spent: pending.map(|pending| (pending, note)),
+            turn: Turn::Ours,
+        };
+        let id = self.add_contact(base, acquaintance, now);
+        base.notice(Notice::ApprovalWanted { contact: id });
+    }
+
+    fn add_contact(&mut self, base: &mut Base, new: Acquaintance, now: Now) -> ContactId {
+        let id = ContactId::from_bytes(base.random());
+        let stored = Stored {
+            state: new.state,
+            public: new.public.emit(),
+            alias: String::new(),
+            category: new.category,
+            verified: false,
+            relay_only: false,
+            always_direct: false,
+            peer_always_direct: false,
+            inbox: new.inbox,
+            outbox: Some(new.outbox),
+            transcript: Some(new.transcript),
+            spent: new.spent,
+            join: new.join,
+            next_out: 1,
+            received: 0,
+            current: new.session.secrets(),
+            previous: None,
+            turn: new.turn,
+            pending_commit: None,
+            since_commit: 0,
+            last_commit: now.unix,
+            own_texts: 0,
+            read: 0,
+            unread: 0,
+        };
+        let profile = StoredProfile {
+            name: new.hello.name,
+            picture: new.hello.picture,
+        };
+        let own = self.identity.fingerprint();
+        let mut contact = Contact::new(
+            id,
+            stored,
+            profile,
+            new.public,
+            new.session,
+            own,
+            BTreeMap::new(),
+        );
+        contact.save_profile(base);
+        contact.save(base);
+        let capability = Capability::from_bytes(contact.stored.inbox.capability);
+        let key = contact.read_key();
+        self.node
+            .open_mailbox(base, contact.mailbox(), capability.hash(), key);
+        self.contacts.insert(id, contact);
+        self.texts.insert(id, Vec::new());
+        base.changed();
+        id
+    }
+
+    pub(crate) fn approve(&mut self, base: &mut Base, id: ContactId, now: Now) {
+        let hello = self.hello(None);
+        let Some(contact) = self
+            .contacts
+            .get_mut(&id)
+            .filter(|contact| contact.stored.state == ContactState::WantsApproval)
+        else {
+            return base.notice(Notice::NotNow);
+        };
+        let Some(transcript) = contact.stored.transcript.take() else {
+            return;
+        };
+        let signature = transcript.accept(&self.identity);
+        contact.stored.state = ContactState::Active;
+        contact.send(base, &Payload::Accept { signature, hello }, None, now);
+        // M2 ends with a commit of ours: the one-time keys of the invitation protect nothing any more.
+        contact.commit(base, now);
+        base.changed();
+    }
+
+    pub(crate) fn reject(&mut self, base: &mut Base, id: ContactId, now: Now) {
+        let waits = self
+            .contacts
+            .get(&id)
+            .is_some_and(|contact| contact.stored.state == ContactState::WantsApproval);
+        if waits {
+            self.remove_contact(base, id, now);
+        } else {
+            base.notice(Notice::NotNow);
+        }
+    }
+
+    fn hello(&self, address: Option<Address>) -> Hello {
+        Hello {
+            name: self.account.name.clone(),
+            picture: self.account.picture.clone(),
+            address,
+        }
+    }
+
+    // ---- being invited
+
+    pub(crate) fn open_invitation_link(&mut self, base: &mut Base, link: Link) {
+        let Link::Invitation {
+            origin, invitation, ..
+        } = link
+        else {
+            return base.notice(Notice::InvitationMalformed);
+        };
+        self.joining = Some(Joining {
+            stage: JoinStage::Fetching,
+            problem: None,
+            blob: Vec::new(),
+            category: String::new(),
+        });
+        let url = format!("{origin}{}/{}", path::INVITATIONS, invitation.to_text());
+        base.http(
+            Purpose::FetchInvitation,
+            Method::Get,
+            url,
+            Vec::new(),
+            Vec::new(),
+        );
+        base.changed();
+    }
+
+    pub(crate) fn fetched(&mut self, base: &mut Base, result: Outcome) {
+        let Some(joining) = self
+            .joining
+            .as_mut()
+            .filter(|joining| joining.stage == JoinStage::Fetching)
+        else {
+            return;
+        };
+        let problem = match result {
+            Ok(blob) => return self.open_invitation_blob(base, blob),
+            Err(Failure::Refused(_)) => Notice::InvitationGone,
+            Err(Failure::Later) => Notice::NodeUnreachable,
+        };
+        joining.problem = Some(problem);
+        base.changed();
+    }
+
+    pub(crate) fn open_invitation_blob(&mut self, base: &mut Base, blob: Vec<u8>) {
+        let readable = blob.len() <= limits::MAX_PARKED && invitation::salt(&blob).is_ok();
+        self.joining = Some(Joining {
+            stage: JoinStage::NeedsCode,
+            problem: (!readable).then_some(Notice::InvitationMalformed),
+            blob,
+            category: String::new(),
+        });
+        base.changed();
+    }
+
+    pub(crate) fn enter_code(
+        &mut self,
+        base: &mut Base,
+        words: &Zeroizing<String>,
+        category: &str,
+    ) {
+        let Some(joining) = self
+            .joining
+            .as_mut()
+            .filter(|joining| joining.stage == JoinStage::NeedsCode)
+        else {
+            return base.notice(Notice::NotNow);
+        };
+        base.changed();
+        let Ok(salt) = invitation::salt(&joining.blob) else {
+            joining.problem = Some(Notice::InvitationMalformed);
+            return;
+        };
+        match Code::parse(words) {
+            Ok(code) => {
+                joining.problem = None;
+                joining.stage = JoinStage::Checking;
+                joining.category = category_or_default(category);
+                base.stretch(Stretching::Joining, code.stretch(salt));
+            }
+            Err(error) => joining.problem = Some(code_notice(&error)),
+        }
+    }
+
+    pub(crate) fn cancel_join(&mut self, base: &mut Base) {
+        base.forget_stretching(&Stretching::Joining);
+        self.joining = None;
+        base.changed();
+    }
+
+    /// The code is stretched: open and join.
+    pub(crate) fn join(&mut self, base: &mut Base, key: &Stretched, now: Now) {
+        let Some(joining) = &mut self.joining else {
+            return;
+        };
+        base.changed();
+        match invitation::open(&joining.blob, key, now.unix) {
+            Ok(opened) => {
+                let category = joining.category.clone();
+                if let Err(problem) = self.join_opened(base, opened, category, now) {
+                    self.join_failed(problem);
+                } else {
+                    self.joining = None;
+                }
+            }
+            Err(error) => self.join_failed(invitation_notice(error)),
+        }
+    }
+
+    fn join_failed(&mut self, problem: Notice) {
+        if let Some(joining) = &mut self.joining {
+            joining.stage = JoinStage::NeedsCode;
+            joining.problem = Some(problem);
+        }
+    }
+
+    fn join_opened(
+        &mut self,
+        base: &mut Base,
+        opened: OpenedInvitation,
+        category: String,
+        now: Now,
+    ) -> Result<(), Notice> {
+        if opened.inviter().fingerprint() == self.identity.fingerprint() {
+            return Err(Notice::InvitationOwn);
+        }
+        let meeting = opened.meeting().clone();
+        let inbox = new_inbox(base);
+        let hello = self.hello(Some(Address {
+            node: self.node.origin.clone(),
+            mailbox: inbox.mailbox,
+            capability: inbox.capability,
+        }));
+        let device = *self.account.device.as_bytes();
+        let joined = opened
+            .join(
+                &self.identity,
+                device,
+                &hello.emit(),
+                &mut base.rng,
+                now.unix,
+            )
+            .map_err(join_notice)?;
+        let acquaintance = Acquaintance {
+            state: ContactState::AwaitsApproval,
+            public: joined.peer,
+            session: joined.session,
+            transcript: joined.transcript,
+            hello: Hello {
+                // The inviter introduces themselves when they accept.
+                name: String::new(),
+                picture: None,
+                address: None,
+            },
+            category,
+            inbox,
+            outbox: Address {
+                node: meeting.node,
+                mailbox: meeting.mailbox,
+                capability: meeting.capability,
+            },
+            join: Some(joined.envelope),
+            spent: None,
+            turn: Turn::Theirs,
+        };
+        let id = self.add_contact(base, acquaintance, now);
+        if let Some(contact) = self.contacts.get_mut(&id) {
+            contact.flush(base, now);
+        }
+        Ok(())
+    }
+
+    /// M2 arrived.
+    pub(crate) fn accepted(
+        &mut self,
+        base: &mut Base,
+        id: ContactId,
+        signature: &[u8],
+        hello: Hello,
+        now: Now,
+    ) {
+        let Some(contact) = self
+            .contacts
+            .get_mut(&id)
+            .filter(|contact| contact.stored.state == ContactState::AwaitsApproval)
+        else {
+            return;
+        };
+        let verified = contact
+            .stored
+            .transcript
+            .as_ref()
+            .is_some_and(|transcript| transcript.verify_accept(&contact.public, signature).is_ok());
+        if !verified {
+            return base.notice(Notice::TamperingSeen { contact: id });
+        }
+        contact.stored.transcript = None;
+        contact.stored.state = ContactState::Active;
+        contact.name = hello.name;
+        contact.picture = hello.picture.map(Arc::from);
+        contact.save_profile(base);
+        contact.save(base);
+        contact.flush(base, now);
+        base.notice(Notice::ContactConfirmed { contact: id });
+    }
+
+    /// A commit of theirs was merged. The first one is M2's: M3 is ours.
+    pub(crate) fn refreshed(&mut self, base: &mut Base, id: ContactId, now: Now) {
+        if let Some(contact) = self.contacts.get_mut(&id)
+            && contact.stored.state == ContactState::Active
+            && contact.stored.current.epoch == 2
+        {
+            contact.commit(base, now);
+        }
+    }
+
+    pub(crate) fn rejected(&mut self, base: &mut Base, id: ContactId, now: Now) {
+        self.close_contact(base, id, now);
+        base.notice(Notice::ContactRejected { contact: id });
+    }
+
+    pub(crate) fn closed(&mut self, base: &mut Base, id: ContactId, now: Now) {
+        self.close_contact(base, id, now);
+        base.notice(Notice::ContactClosed { contact: id });
+    }
+
+    fn close_contact(&mut self, base: &mut Base, id: ContactId, now: Now) {
+        self.end_call_with(base, id, now);
+        if let Some(contact) = self.contacts.get_mut(&id) {
+            contact.close_link(base, now);
+            contact.stored.state = ContactState::Closed;
+            contact.save(base);
+            base.event(Event::ViewChanged);
+        }
+    }
+
+    /// Our name or picture changed: everybody is told.
+    pub(crate) fn tell_profile(&mut self, base: &mut Base, now: Now) {
+        let payload = Payload::Profile(self.hello(None));
+        for contact in self.contacts.values_mut() {
+            if contact.stored.state == ContactState::Active {
+                contact.send(base, &payload, None, now);
+            }
+        }
+    }
+}
+
+/// What is known of a new contact.
+struct Acquaintance {
+    state: ContactState,
+    public: PublicIdentity,
+    session: Session,
+    transcript: Transcript,
+    hello: Hello,
+    category: String,
+    inbox: Inbox,
+    outbox: Address,
+    join: Option<Vec<u8>>,
+    spent: Option<(PendingInvitation, String)>,
+    turn: Turn,
+}
+
+fn code_notice(error: &CodeError) -> Notice {
+    match error {
+        CodeError::WordCount { found } => Notice::CodeWordCount { found: *found },
+        CodeError::UnknownWord { position, nearest } => Notice::CodeUnknownWord {
+            position: *position,
+            nearest: nearest.map(str::to_owned),
+        },
+        CodeError::Checksum => Notice::CodeChecksum,
+    }
+}
+
+fn invitation_notice(error: InvitationError) -> Notice {
+    match error {
+        InvitationError::Malformed | InvitationError::Version => Notice::InvitationMalformed,
+        InvitationError::WrongCode => Notice::CodeWrong,
+        InvitationError::Expired => Notice::InvitationExpired,
+        InvitationError::Forged => Notice::InvitationForged,
+    }
+}
+
+fn join_notice(error: JoinError) -> Notice {
+    match error {
+        JoinError::Expired => Notice::InvitationExpired,
+        JoinError::OwnInvitation => Notice::InvitationOwn,
+        JoinError::HelloTooLong => Notice::PictureTooLarge,
+        JoinError::Failed => Notice::InvitationUnsupported,
+    }
+}

@@ -1,0 +1,335 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! The one socket to the node: sign in, keep alive, come back after a loss; and requests on its behalf.
+
+use ed25519_dalek::{Signer as _, SigningKey};
+use hither_api::{
+    Bearer, ClientFrame, DeviceId, KeyHash, MailboxId, Problem, ReadKey, Role, ServerFrame,
+    TurnGrant, header, path, sign_in_transcript,
+};
+use hither_sansio::{Duration, Instant, Now};
+use rand_core::Rng as _;
+
+use crate::base::{Base, Purpose};
+use crate::{Method, NodeState, SocketAction, SocketEvent};
+
+/// First and longest pause before trying again.
+const FIRST_PAUSE: Duration = Duration::from_millis(500);
+const LONGEST_PAUSE: Duration = Duration::from_secs(20);
+/// How often the socket is asked whether it lives, and how long it has to answer.
+const PING_EVERY: Duration = Duration::from_secs(20);
+const PONG_WITHIN: Duration = Duration::from_secs(8);
+/// How long opening and signing in may take.
+const SIGN_IN_WITHIN: Duration = Duration::from_secs(15);
+
+/// What the rest of the client needs to know of a frame.
+#[derive(Debug)]
+pub(crate) enum NodeEvent {
+    SignedIn,
+    Lost,
+    Envelope {
+        mailbox: MailboxId,
+        sequence: u64,
+        bytes: Vec<u8>,
+    },
+    /// The mailbox exists and is being delivered.
+    Refused(Problem),
+    Revoked,
+}
+
+#[derive(Debug)]
+pub(crate) struct Node {
+    pub(crate) origin: String,
+    device: DeviceId,
+    key: SigningKey,
+    state: NodeState,
+    bearer: Option<Bearer>,
+    pub(crate) role: Role,
+    pub(crate) turn: Option<TurnGrant>,
+    pause: Duration,
+    deadline: Option<(Instant, Waiting)>,
+    next_request: u32,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Waiting {
+    SignIn,
+    Retry,
+    Ping,
+    Pong,
+}
+
+impl Node {
+    pub(crate) fn new(origin: String, device: DeviceId, key_seed: &[u8; 32], role: Role) -> Self {
+        Self {
+            origin,
+            device,
+            key: SigningKey::from_bytes(key_seed),
+            state: NodeState::Connecting,
+            bearer: None,
+            role,
+            turn: None,
+            pause: FIRST_PAUSE,
+            deadline: None,
+            next_request: 1,
+        }
+    }
+
+    pub(crate) fn state(&self) -> NodeState {
+        self.state
+    }
+
+    pub(crate) fn is_online(&self) -> bool {
+        self.state == NodeState::Online
+    }
+
+    pub(crate) fn device(&self) -> DeviceId {
+        self.device
+    }
+
+    pub(crate) fn connect(&mut self, base: &mut Base, now: Now) {
+        if self.state == NodeState::Revoked {
+            return;
+        }
+        self.state = NodeState::Connecting;
+        self.deadline = Some((now.instant + SIGN_IN_WITHIN, Waiting::SignIn));
+        let url = format!("{}{}", socket_origin(&self.origin), path::SOCKET);
+        base.socket(SocketAction::Open { url });
+        base.changed();
+    }
+
+    /// Looks at once whether the node is there: the network changed.
+    pub(crate) fn hurry(&mut self, base: &mut Base, now: Now) {
+        match self.state {
+            NodeState::Online => self.ping(base, now),
+            NodeState::Offline => {
+                self.pause = FIRST_PAUSE;
+                self.connect(base, now);
+            }
+            NodeState::Connecting | NodeState::Revoked => {}
+        }
+    }
+
+    pub(crate) fn handle_socket(
+        &mut self,
+        base: &mut Base,
+        event: SocketEvent,
+        now: Now,
+    ) -> Option<NodeEvent> {
+        match event {
+            SocketEvent::Opened => None,
+            SocketEvent::Closed => self.lost(base, now),
+            SocketEvent::Frame(bytes) => match ServerFrame::parse(&bytes) {
+                Ok(frame) => self.handle_frame(base, frame, now),
+                Err(_) => {
+                    base.socket(SocketAction::Close);
+                    self.lost(base, now)
+                }
+            },
+        }
+    }
+
+    fn handle_frame(&mut self, base: &mut Base, frame: ServerFrame, now: Now) -> Option<NodeEvent> {
+        if self.is_online() {
+            self.deadline = Some((now.instant + PING_EVERY, Waiting::Ping));
+        }
+        match frame {
+            ServerFrame::Challenge { nonce } => {
+                let transcript = sign_in_transcript(&nonce, self.device);
+                let signature = self.key.sign(&transcript).to_bytes().to_vec();
+                let device = self.device;
+                send(base, &ClientFrame::SignIn { device, signature });
+                None
+            }
+            ServerFrame::Welcome { bearer, role, turn } => {
+                self.bearer = Some(bearer);
+                self.role = role;
+                self.turn = Some(turn);
+                self.state = NodeState::Online;
+                self.pause = FIRST_PAUSE;
+                self.deadline = Some((now.instant + PING_EVERY, Waiting::Ping));
+                base.changed();
+                Some(NodeEvent::SignedIn)
+            }
+            ServerFrame::Envelope {
+                mailbox,
+                sequence,
+                bytes,
+            } => Some(NodeEvent::Envelope {
+                mailbox,
+                sequence,
+                bytes,
+            }),
+            ServerFrame::TurnGrant(grant) => {
+                self.turn = Some(grant);
+                None
+            }
+            ServerFrame::Refused { problem, .. } => Some(NodeEvent::Refused(problem)),
+            ServerFrame::Goodbye { problem } => {
+                base.socket(SocketAction::Close);
+                drop(self.lost(base, now));
+                Some(NodeEvent::Refused(problem))
+            }
+            ServerFrame::Revoked => {
+                self.state = NodeState::Revoked;
+                self.bearer = None;
+                self.deadline = None;
+                base.socket(SocketAction::Close);
+                base.changed();
+                Some(NodeEvent::Revoked)
+            }
+            ServerFrame::Done { .. } | ServerFrame::Pong => None,
+        }
+    }
+
+    fn lost(&mut self, base: &mut Base, now: Now) -> Option<NodeEvent> {
+        if matches!(self.state, NodeState::Revoked | NodeState::Offline) {
+            return None;
+        }
+        self.state = NodeState::Offline;
+        self.bearer = None;
+        let spread = base.rng.next_u64() % 250;
+        let pause = self.pause + Duration::from_millis(spread);
+        self.deadline = Some((now.instant + pause, Waiting::Retry));
+        self.pause = (self.pause * 2).min(LONGEST_PAUSE);
+        base.changed();
+        Some(NodeEvent::Lost)
+    }
+
+    pub(crate) fn timeout(&self) -> Option<Instant> {
+        self.deadline.map(|(at, _)| at)
+    }
+
+    pub(crate) fn handle_timeout(&mut self, base: &mut Base, now: Now) -> Option<NodeEvent> {
+        let (at, waiting) = self.deadline?;
+        if at > now.instant {
+            return None;
+        }
+        match waiting {
+            Waiting::Retry => {
+                self.connect(base, now);
+                None
+            }
+            Waiting::Ping => {
+                self.renew_turn(base, now);
+                self.ping(base, now);
+                None
+            }
+            Waiting::SignIn | Waiting::Pong => {
+                base.socket(SocketAction::Close);
+                self.lost(base, now)
+            }
+        }
+    }
+
+    fn ping(&mut self, base: &mut Base, now: Now) {
+        send(base, &ClientFrame::Ping);
+        self.deadline = Some((now.instant + PONG_WITHIN, Waiting::Pong));
+    }
+
+    fn renew_turn(&self, base: &mut Base, now: Now) {
+        let soon = now.unix.as_secs() + 1800;
+        if self.turn.as_ref().is_some_and(|turn| turn.expires < soon) {
+            send(base, &ClientFrame::TurnGrant);
+        }
+    }
+
+    // ---- frames
+
+    fn request(&mut self) -> u32 {
+        self.next_request = self.next_request.wrapping_add(1);
+        self.next_request
+    }
+
+    /// Makes a mailbox unless it is there, and has it delivered.
+    pub(crate) fn open_mailbox(
+        &mut self,
+        base: &mut Base,
+        mailbox: MailboxId,
+        write_hash: KeyHash,
+        read_key: ReadKey,
+    ) {
+        if !self.is_online() {
+            return;
+        }
+        let request = self.request();
+        send(
+            base,
+            &ClientFrame::CreateMailbox {
+                request,
+                mailbox,
+                write_hash,
+                read_hash: read_key.hash(),
+            },
+        );
+        let request = self.request();
+        send(
+            base,
+            &ClientFrame::Subscribe {
+                request,
+                mailbox,
+                read_key,
+            },
+        );
+    }
+
+    pub(crate) fn delete_mailbox(&mut self, base: &mut Base, mailbox: MailboxId, key: ReadKey) {
+        if self.is_online() {
+            let request = self.request();
+            send(
+                base,
+                &ClientFrame::DeleteMailbox {
+                    request,
+                    mailbox,
+                    read_key: key,
+                },
+            );
+        }
+    }
+
+    pub(crate) fn acknowledge(&self, base: &mut Base, mailbox: MailboxId, sequence: u64) {
+        if self.is_online() {
+            send(base, &ClientFrame::Acknowledge { mailbox, sequence });
+        }
+    }
+
+    // ---- requests
+
+    /// A request in the name of this device; `false` if it is not signed in.
+    pub(crate) fn ask(
+        &self,
+        base: &mut Base,
+        purpose: Purpose,
+        method: Method,
+        path: &str,
+        mut headers: Vec<(&'static str, String)>,
+        body: Vec<u8>,
+    ) -> bool {
+        let Some(bearer) = self.bearer else {
+            return false;
+        };
+        headers.push((
+            "authorization",
+            format!("{} {}", header::BEARER, bearer.to_text()),
+        ));
+        base.http(
+            purpose,
+            method,
+            format!("{}{path}", self.origin),
+            headers,
+            body,
+        );
+        true
+    }
+}
+
+fn send(base: &mut Base, frame: &ClientFrame) {
+    base.socket(SocketAction::Send(frame.emit()));
+}
+
+/// `https://…` becomes `wss://…`, `http://…` becomes `ws://…`.
+fn socket_origin(origin: &str) -> String {
+    match origin.strip_prefix("http") {
+        Some(rest) => format!("ws{rest}"),
+        None => origin.to_owned(),
+    }
+}
