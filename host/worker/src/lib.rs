@@ -2,13 +2,13 @@
 //! The module that runs in the browser's dedicated workers: it seals and opens media frames
 //! (RFC 9605 inside `RTCRtpScriptTransform`) and stretches passphrases (Argon2id).
 //!
-//! The page starts it twice, so that a derivation never stops the media. It says [`message::Response::Ready`]
+//! The page starts it twice, so that a derivation never stops the media. It says `Ready`
 //! when it can hear: a transform that is made earlier would lose its event. What it holds are keys by link;
 //! without a key a frame is dropped. It decides nothing, and leaves which key belongs to which link to the
 //! page, and all cryptography to `hither-crypto`.
 
 mod frames;
-pub mod message;
+mod message;
 mod pump;
 mod scope;
 

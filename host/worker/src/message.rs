@@ -12,7 +12,7 @@ const MAX_MESSAGE: usize = 16 * 1024;
 
 /// Page to worker.
 #[derive(Debug, Serialize, Deserialize)]
-pub enum Request {
+pub(crate) enum Request {
     /// Run Argon2id; answered by [`Response::Stretched`].
     Stretch {
         /// Echoed.
@@ -48,7 +48,7 @@ pub enum Request {
 
 /// A derivation.
 #[derive(Serialize, Deserialize)]
-pub struct Job {
+pub(crate) struct Job {
     password: Vec<u8>,
     salt: [u8; 16],
     params: StretchParams,
@@ -88,7 +88,7 @@ impl core::fmt::Debug for Job {
 
 /// Worker to page.
 #[derive(Debug, Serialize, Deserialize)]
-pub enum Response {
+pub(crate) enum Response {
     /// The worker hears from now on.
     Ready,
     /// The derivation is done.
@@ -109,18 +109,18 @@ pub enum Response {
 
 /// Frames since the link was opened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default, Serialize, Deserialize)]
-pub struct Counters {
+pub(crate) struct Counters {
     /// Sealed and passed on.
-    pub sealed: u64,
+    pub(crate) sealed: u64,
     /// Opened and passed on.
-    pub opened: u64,
+    pub(crate) opened: u64,
     /// Dropped on arrival: no key yet, wrong key, altered, replayed.
-    pub refused: u64,
+    pub(crate) refused: u64,
 }
 
 /// The three transceivers of a link, in the order of their media sections.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Slot {
+pub(crate) enum Slot {
     /// Sound.
     Sound,
     /// Camera.
@@ -131,12 +131,12 @@ pub enum Slot {
 
 impl Slot {
     /// All three, in order.
-    pub const ALL: [Self; 3] = [Self::Sound, Self::Camera, Self::Screen];
+    pub(crate) const ALL: [Self; 3] = [Self::Sound, Self::Camera, Self::Screen];
 
     /// Position in [`Self::ALL`]; also the SFrame key id under which this transceiver's frames are sealed,
     /// so that no two of them ever share a nonce.
     #[must_use]
-    pub const fn index(self) -> usize {
+    pub(crate) const fn index(self) -> usize {
         match self {
             Self::Sound => 0,
             Self::Camera => 1,
@@ -147,7 +147,7 @@ impl Slot {
 
 /// Which way frames go through a transform.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Direction {
+pub(crate) enum Direction {
     /// Encoder to network.
     Send,
     /// Network to decoder.
@@ -156,18 +156,18 @@ pub enum Direction {
 
 /// The options of an `RTCRtpScriptTransform`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct TransformOptions {
+pub(crate) struct TransformOptions {
     /// Which link.
-    pub link: u32,
+    pub(crate) link: u32,
     /// Which transceiver.
-    pub slot: Slot,
+    pub(crate) slot: Slot,
     /// Which way.
-    pub direction: Direction,
+    pub(crate) direction: Direction,
 }
 
 /// Writes a message. Its bytes are erased when dropped.
 #[must_use]
-pub fn emit<T: Serialize>(message: &T) -> Zeroizing<Vec<u8>> {
+pub(crate) fn emit<T: Serialize>(message: &T) -> Zeroizing<Vec<u8>> {
     // With room for everything, growing leaves no copy of a secret behind.
     let room = Vec::with_capacity(MAX_MESSAGE);
     Zeroizing::new(postcard::to_extend(message, room).unwrap_or_default())
@@ -175,7 +175,7 @@ pub fn emit<T: Serialize>(message: &T) -> Zeroizing<Vec<u8>> {
 
 /// Reads a message.
 #[must_use]
-pub fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Option<T> {
+pub(crate) fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Option<T> {
     if bytes.len() > MAX_MESSAGE {
         return None;
     }
