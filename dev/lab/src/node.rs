@@ -66,13 +66,16 @@ pub struct Ready {
     /// The invitation of the first owner, as long as nobody has used it.
     #[serde(default)]
     pub owner_invitation: Option<String>,
+    /// Addresses of its relay: `turn:localhost:8478?transport=udp`, …
+    #[serde(default)]
+    pub relay: Vec<String>,
 }
 
 /// A node on a data directory of its own. Dropping it kills the process and removes the directory.
 #[derive(Debug)]
 pub struct Node {
     config: NodeConfig,
-    data_dir: TempDir,
+    dir: TempDir,
     child: Option<Child>,
     ready: Ready,
 }
@@ -84,14 +87,14 @@ impl Node {
     ///
     /// When it does not come up; the error has the end of its log.
     pub fn start(config: NodeConfig) -> Result<Self, LabError> {
-        let data_dir = tempfile::Builder::new()
+        let dir = tempfile::Builder::new()
             .prefix("hither-lab-node-")
             .tempdir()
-            .map_err(LabError::io("create a data directory"))?;
-        let (child, ready) = spawn(&config, data_dir.path())?;
+            .map_err(LabError::io("create a directory for a node"))?;
+        let (child, ready) = spawn(&config, dir.path())?;
         Ok(Self {
             config,
-            data_dir,
+            dir,
             child: Some(child),
             ready,
         })
@@ -111,8 +114,8 @@ impl Node {
 
     /// The data directory.
     #[must_use]
-    pub fn data_dir(&self) -> &Path {
-        self.data_dir.path()
+    pub fn data_dir(&self) -> PathBuf {
+        data_dir(self.dir.path())
     }
 
     /// The process, for measuring, while it runs.
@@ -167,7 +170,7 @@ impl Node {
     /// When it does not come up.
     pub fn restart(&mut self) -> Result<(), LabError> {
         self.kill();
-        let (child, ready) = spawn(&self.config, self.data_dir.path())?;
+        let (child, ready) = spawn(&self.config, self.dir.path())?;
         self.child = Some(child);
         self.ready = ready;
         Ok(())
@@ -180,11 +183,16 @@ impl Drop for Node {
     }
 }
 
-fn spawn(config: &NodeConfig, data_dir: &Path) -> Result<(Child, Ready), LabError> {
+/// Only what the node itself has written is in there.
+fn data_dir(dir: &Path) -> PathBuf {
+    dir.join("data")
+}
+
+fn spawn(config: &NodeConfig, dir: &Path) -> Result<(Child, Ready), LabError> {
     use std::os::unix::process::CommandExt;
 
     let program = hither()?;
-    let ready_file = data_dir.join("ready.json");
+    let ready_file = dir.join("ready.json");
     // What an earlier process wrote would be taken for the new one's word.
     let _absent = fs::remove_file(&ready_file);
     let log = log_path(&config.name);
@@ -200,7 +208,7 @@ fn spawn(config: &NodeConfig, data_dir: &Path) -> Result<(Child, Ready), LabErro
     let mut child = command
         .arg("serve")
         .arg("--data-dir")
-        .arg(data_dir)
+        .arg(data_dir(dir))
         .arg("--ready-file")
         .arg(&ready_file)
         .args(&config.args)
