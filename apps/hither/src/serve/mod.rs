@@ -83,6 +83,7 @@ fn log_to_standard_error(config: &Config) {
     let filter = tracing_subscriber::EnvFilter::new(&config.log_filter);
     tracing_subscriber::fmt()
         .with_env_filter(filter)
+        .with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr()))
         .with_writer(std::io::stderr)
         .init();
 }

@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-#![expect(clippy::unwrap_used, reason = "a test may fail")]
 
 use super::*;
 use crate::config::Tls;
@@ -27,7 +26,7 @@ fn with_variable(name: &str, value: &str) -> Result<Config, LoadError> {
 fn complaint(result: Result<Config, LoadError>) -> String {
     let text = result.unwrap_err().to_string();
     text.split_once("hither.toml ")
-        .map_or(text.clone(), |(_, rest)| rest.to_owned())
+        .map_or_else(|| text.clone(), |(_, rest)| rest.to_owned())
 }
 
 #[test]

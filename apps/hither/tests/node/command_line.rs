@@ -1,0 +1,145 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+
+use std::process::Output;
+
+use hither_api::Role;
+use hither_api::link::Link;
+
+use crate::support::{Device, Node, hither};
+
+fn run(arguments: &[&str]) -> Output {
+    hither().args(arguments).output().unwrap()
+}
+
+fn out(output: &Output) -> String {
+    String::from_utf8(output.stdout.clone()).unwrap()
+}
+
+fn err(output: &Output) -> String {
+    String::from_utf8(output.stderr.clone()).unwrap()
+}
+
+#[test]
+fn the_printed_default_is_the_committed_one_and_can_be_used() {
+    let printed = run(&["serve", "--print-default-config"]);
+    let committed = include_str!("../../../../docs/hither.toml");
+    assert_eq!(out(&printed), committed);
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("hither.toml");
+    std::fs::write(&path, committed).unwrap();
+    let sheet = hither()
+        .args(["serve", "--print-network-sheet", "--config"])
+        .arg(&path)
+        .output()
+        .unwrap();
+    assert!(sheet.status.success(), "{}", err(&sheet));
+    for word in [
+        "127.0.0.1:8440",
+        "127.0.0.1:8478",
+        "49152-65535",
+        "UDP",
+        "TCP",
+    ] {
+        assert!(out(&sheet).contains(word), "{word}");
+    }
+}
+
+#[test]
+fn an_unknown_setting_names_the_nearest_one() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("hither.toml");
+    std::fs::write(&path, "[http]\nlistn = [\"127.0.0.1:1\"]\n").unwrap();
+    let refused = hither()
+        .args(["serve", "--config"])
+        .arg(&path)
+        .output()
+        .unwrap();
+    assert!(!refused.status.success());
+    let said = err(&refused);
+    assert!(
+        said.contains("unknown setting http.listn; did you mean http.listen?"),
+        "{said}"
+    );
+    assert!(said.contains("hint: "), "{said}");
+}
+
+#[test]
+fn help_teaches() {
+    for (arguments, words) in [
+        (
+            vec!["--help"],
+            vec!["serve", "invite", "http://localhost:8440"],
+        ),
+        (vec!["serve", "--help"], vec!["--listen", "Examples:"]),
+        (vec!["invite", "--help"], vec!["--role", "Examples:"]),
+    ] {
+        let help = run(&arguments);
+        assert!(help.status.success());
+        for word in words {
+            assert!(out(&help).contains(word), "{arguments:?}: {word}");
+        }
+    }
+}
+
+#[test]
+fn an_invitation_is_minted_while_the_node_runs_and_while_it_is_stopped() {
+    let mut node = Node::start();
+    Device::owner(&node);
+    let invite = |node: &Node, role: &str| {
+        let output = hither()
+            .args(["invite", "--role", role, "--data-dir"])
+            .arg(node.data_dir())
+            .output()
+            .unwrap();
+        assert!(output.status.success(), "{}", err(&output));
+        match Link::parse(&out(&output)) {
+            Some(Link::Registration { origin, token }) => {
+                assert_eq!(origin, node.address());
+                token
+            }
+            other => panic!("{other:?}"),
+        }
+    };
+    let token = invite(&node, "member");
+    assert_eq!(Device::register(&node, token).role, Role::Member);
+    node.stop();
+    let token = invite(&node, "admin");
+    node.start_again();
+    assert_eq!(Device::register(&node, token).role, Role::Admin);
+}
+
+#[test]
+fn inviting_needs_a_node() {
+    let directory = tempfile::tempdir().unwrap();
+    let refused = hither()
+        .args(["invite", "--address", "http://x", "--data-dir"])
+        .arg(directory.path())
+        .output()
+        .unwrap();
+    assert!(!refused.status.success());
+    assert!(err(&refused).contains("holds no node"), "{}", err(&refused));
+}
+
+#[test]
+fn what_is_retained_is_listed_kind_by_kind() {
+    let node = Node::start();
+    let mut socket = Device::owner(&node).sign_in(&node);
+    let mailbox = socket.create_mailbox();
+    mailbox.put(&node, &[1; 1000]).expect(202);
+    let output = hither()
+        .args(["admin", "retained", "--data-dir"])
+        .arg(node.data_dir())
+        .output()
+        .unwrap();
+    let listed = out(&output);
+    for (kind, records) in [
+        ("accounts", "1"),
+        ("devices", "1"),
+        ("mailboxes", "1"),
+        ("envelopes", "1"),
+        ("invitations", "0"),
+    ] {
+        let line = listed.lines().find(|line| line.starts_with(kind)).unwrap();
+        assert_eq!(line.split_whitespace().nth(1), Some(records), "{line}");
+    }
+}
