@@ -24,6 +24,8 @@ pub mod secret;
 pub mod session;
 pub mod stretch;
 pub mod vault;
+#[cfg(feature = "vectors")]
+pub mod vectors;
 
 mod compact;
 mod primitives;
