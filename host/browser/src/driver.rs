@@ -11,8 +11,8 @@ use std::rc::{Rc, Weak};
 
 use hither_crypto::stretch::{StretchParams, Stretched};
 use hither_endpoint::{
-    Command, Config, Endpoint, Event, HttpResponse, LinkEvent, SocketEvent, Transmit, View,
-    WriteBatch,
+    Command, Config, Endpoint, Event, HttpResponse, LinkEvent, SocketAction, SocketEvent, Transmit,
+    View, WriteBatch,
 };
 use hither_sansio::Instant;
 use wasm_bindgen::prelude::*;
@@ -304,7 +304,13 @@ impl Inner {
                 let inner = Rc::downgrade(self);
                 spawn_local(async move { feed(&inner, Input::Http(http::run(request).await)) });
             }
-            Transmit::Socket(action) => self.socket.carry_out(action),
+            Transmit::Socket(action) => {
+                // The vault is open: calls are near.
+                if matches!(action, SocketAction::Open { .. }) {
+                    self.links.warm_up();
+                }
+                self.socket.carry_out(action);
+            }
             Transmit::Link(action) => self.links.carry_out(action),
             Transmit::Stretch(job) => self.stretching.derive(&job),
             _ => tracing::error!("the machine asks for something unknown"),

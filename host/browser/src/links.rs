@@ -114,7 +114,7 @@ impl Links {
                 screen,
             } => all.set_media(link, [microphone, camera, screen]),
             LinkAction::Close { link } => all.close(link),
-            LinkAction::ReleaseCapture => all.capture.release(),
+            LinkAction::ReleaseCapture => all.hang_up(),
             _ => tracing::error!("the machine asks for something unknown"),
         }
     }
@@ -198,6 +198,13 @@ impl Inner {
         if link.is_none() && wanted == Wanted::default() {
             self.capture.release();
         }
+    }
+
+    /// The call is over; its link may stay.
+    fn hang_up(&self) {
+        self.capture.release();
+        self.calling.set(None);
+        self.show();
     }
 
     fn captured(&self, event: CaptureEvent) {

@@ -291,7 +291,8 @@ impl StretchWorker {
         };
         let failed = move || {
             if let Some(all) = failing.upgrade() {
-                for id in all.pending.borrow().clone() {
+                let pending = all.pending.take();
+                for id in pending {
                     all.derived(id, None);
                 }
             }

@@ -10,7 +10,9 @@ use web_sys::{
 };
 
 use crate::message::{Direction, Slot, TransformOptions, emit};
-use crate::sys::{PeerConnection, Preferring, ScriptTransform, get, object, set, settled, text};
+use crate::sys::{
+    PeerConnection, Preferring, ScriptTransform, error_name, get, object, set, settled, text,
+};
 
 /// One track for each [`Slot`].
 pub(crate) type Tracks = [Option<MediaStreamTrack>; 3];
@@ -36,7 +38,7 @@ impl Transceivers {
         for slot in Slot::ALL {
             let transceiver = connection.add_transceiver(kind(slot), &init)?;
             protect(&transceiver, link, slot, worker)?;
-            prefer_codecs(&transceiver, slot)?;
+            prefer_codecs(&transceiver, slot);
             made.push(transceiver);
         }
         Self::of(made)
@@ -63,7 +65,7 @@ impl Transceivers {
                 return Err(JsValue::from("the offer's media sections are not ours"));
             }
             protect(transceiver, link, slot, worker)?;
-            prefer_codecs(transceiver, slot)?;
+            prefer_codecs(transceiver, slot);
             transceiver.set_direction(RtcRtpTransceiverDirection::Sendrecv);
         }
         Self::of(all)
@@ -136,13 +138,15 @@ fn protect(
     }
 }
 
-fn prefer_codecs(transceiver: &RtcRtpTransceiver, slot: Slot) -> Result<(), JsValue> {
+/// A browser that cannot be told what to prefer may choose a codec that does not survive; then nothing is
+/// shown, and nothing leaves unsealed.
+fn prefer_codecs(transceiver: &RtcRtpTransceiver, slot: Slot) {
     let wanted: &[&str] = match slot {
         Slot::Sound => &SOUND,
         Slot::Camera | Slot::Screen => &VIDEO,
     };
     let Some(capabilities) = RtcRtpReceiver::get_capabilities(kind(slot)) else {
-        return Ok(());
+        return;
     };
     let known: Array = get(&capabilities, "codecs").unchecked_into();
     let preferred = Array::new();
@@ -155,5 +159,7 @@ fn prefer_codecs(transceiver: &RtcRtpTransceiver, slot: Slot) -> Result<(), JsVa
         }
     }
     let preferring: &Preferring = transceiver.unchecked_ref();
-    preferring.prefer_codecs(&preferred)
+    if let Err(error) = preferring.prefer_codecs(&preferred) {
+        tracing::debug!(reason = error_name(&error), "codecs cannot be chosen");
+    }
 }
