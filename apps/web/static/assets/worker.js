@@ -2,4 +2,4 @@
 // The boot of a dedicated worker. Everything else is in host/worker.
 import init from "./hither_worker.js";
 
-await init({ module_or_path: new URL("./hither_worker_bg.wasm", import.meta.url) });
+await init();

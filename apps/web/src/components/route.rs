@@ -1,0 +1,126 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Which way bytes go: an icon that explains itself.
+
+use hither_endpoint::{Route, RouteView};
+use leptos::html::Div;
+use leptos::prelude::*;
+use web_sys::Node;
+use web_sys::wasm_bindgen::JsCast as _;
+
+use super::{Glyph, Icon};
+use crate::words;
+
+fn glyph(route: Option<Route>) -> Glyph {
+    match route {
+        Some(Route::SameNetwork) => Glyph::SameNetwork,
+        Some(Route::Direct) => Glyph::Direct,
+        Some(Route::Relay) => Glyph::Relay,
+        None => Glyph::Mailbox,
+    }
+}
+
+/// The icon; a touch opens the explanation below it.
+#[component]
+pub(crate) fn RouteBadge(
+    /// The way; nothing is the mailbox.
+    #[prop(into)]
+    route: Signal<Option<RouteView>>,
+    /// For tests.
+    testid: &'static str,
+) -> impl IntoView {
+    let open = RwSignal::new(false);
+    let place = NodeRef::<Div>::new();
+    close_from_outside(place, open);
+    let kind = Memo::new(move |_| route.with(|route| route.as_ref().map(|route| route.route)));
+    let rtt = Memo::new(move |_| route.with(|route| route.as_ref().and_then(|route| route.rtt_ms)));
+    let label = move || {
+        let words = words::route(kind.get());
+        let rtt = words::rtt(rtt.get());
+        format!("Path: {} {rtt}. Who can see what?", words.name)
+    };
+    view! {
+        <div class="route" node_ref=place>
+            <button
+                type="button"
+                class="route-badge"
+                data-testid=testid
+                data-route=move || words::route(kind.get()).word
+                data-rtt=move || rtt.get().map(|rtt| rtt.to_string())
+                aria-label=label
+                title="Which way? Who sees what?"
+                aria-expanded=move || open.get().to_string()
+                on:click=move |_| open.update(|open| *open = !*open)
+            >
+                <Icon glyph=Signal::derive(move || glyph(kind.get())) />
+                <span class="route-name">{move || words::route(kind.get()).name}</span>
+                <span class="route-rtt">{move || words::rtt(rtt.get())}</span>
+            </button>
+            <Show when=move || open.get()>
+                <div class="route-popover" role="dialog" aria-label="The path, explained">
+                    <RouteExplanation route />
+                </div>
+            </Show>
+        </div>
+    }
+}
+
+/// Escape, or a touch elsewhere, closes.
+fn close_from_outside(place: NodeRef<Div>, open: RwSignal<bool>) {
+    let pressed = window_event_listener(leptos::ev::pointerdown, move |event| {
+        let target = event.target().and_then(|target| target.dyn_into::<Node>().ok());
+        let inside = place
+            .get_untracked()
+            .is_some_and(|place| place.contains(target.as_ref()));
+        if !inside && open.get_untracked() {
+            open.set(false);
+        }
+    });
+    let escaped = window_event_listener(leptos::ev::keydown, move |event| {
+        if event.key() == "Escape" && open.get_untracked() {
+            event.stop_propagation();
+            open.set(false);
+        }
+    });
+    on_cleanup(move || {
+        pressed.remove();
+        escaped.remove();
+    });
+}
+
+/// What the path is, who sees what on it, and how it was found.
+#[component]
+pub(crate) fn RouteExplanation(#[prop(into)] route: Signal<Option<RouteView>>) -> impl IntoView {
+    let kind = Memo::new(move |_| route.with(|route| route.as_ref().map(|route| route.route)));
+    let rtt = move || route.with(|route| route.as_ref().and_then(|route| route.rtt_ms));
+    let timeline =
+        move || route.with(|route| route.as_ref().map(|route| route.timeline.clone())).unwrap_or_default();
+    let sight = move || {
+        let rows = words::route(kind.get()).sight.iter();
+        rows.map(|(who, what)| view! { <dt>{*who}</dt><dd>{*what}</dd> })
+            .collect_view()
+    };
+    view! {
+        <div class="route-explanation" data-testid="route-explanation">
+            <h3>
+                <Icon glyph=Signal::derive(move || glyph(kind.get())) />
+                {move || words::route(kind.get()).name}
+                <Show when=move || rtt().is_some()>
+                    <span class="muted">{move || format!("{} there and back", words::rtt(rtt()))}</span>
+                </Show>
+            </h3>
+            <p>{move || words::route(kind.get()).what}</p>
+            <h4>"Who could see what"</h4>
+            <dl class="sight">{sight}</dl>
+            <Show when=move || !timeline().is_empty()>
+                <details class="timeline" data-testid="route-timeline">
+                    <summary>"How this path was found"</summary>
+                    <ol>
+                        {move || timeline().into_iter().map(|entry| view! {
+                            <li><time>{words::timeline_time(&entry)}</time>" "<span>{entry.what}</span></li>
+                        }).collect_view()}
+                    </ol>
+                </details>
+            </Show>
+        </div>
+    }
+}
