@@ -26,6 +26,8 @@ pub(crate) struct RelayAccess {
     pub(crate) secret: SharedSecret,
     pub(crate) udp_port: Option<u16>,
     pub(crate) tcp_port: Option<u16>,
+    /// Where TURN shares a socket with HTTPS.
+    pub(crate) tls_port: Option<u16>,
     /// Goes before the host of the page.
     pub(crate) public_host: Option<String>,
     pub(crate) lasts: Duration,
@@ -64,6 +66,9 @@ impl RelayAccess {
         }
         if let Some(port) = self.tcp_port {
             urls.push(format!("turn:{host}:{port}?transport=tcp"));
+        }
+        if let Some(port) = self.tls_port {
+            urls.push(format!("turns:{host}:{port}?transport=tcp"));
         }
         urls
     }

@@ -2,10 +2,11 @@
 //! What a starting node says, to people and to programs.
 
 use std::fmt::Write as _;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use serde::Serialize;
 
+use super::private_file;
 use super::relay::Running;
 use super::tls::OwnCa;
 use crate::config::Config;
@@ -64,11 +65,7 @@ impl Greeting<'_> {
             Failure::caused_by(format!("cannot write {}", path.display()), error)
         };
         let json = serde_json::to_vec_pretty(&ready).map_err(|error| failed(&error))?;
-        let mut part = path.as_os_str().to_owned();
-        part.push(".part");
-        let part = PathBuf::from(part);
-        crate::serve::tls::write_private(&part, &json).map_err(|error| failed(&error))?;
-        std::fs::rename(&part, path).map_err(|error| failed(&error))
+        private_file::write(path, &json).map_err(|error| failed(&error))
     }
 
     fn relay_urls(&self) -> Vec<String> {

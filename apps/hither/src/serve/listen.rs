@@ -7,12 +7,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
+use hither_relay::RelayHandle;
 use hyper::body::Incoming;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
 use hyper_util::service::TowerToHyperService;
 use socket2::{Domain, Protocol, Socket, Type};
-use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::io::{AsyncBufRead, AsyncBufReadExt as _, AsyncRead, AsyncWrite, BufReader};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
@@ -31,6 +32,8 @@ const HANDSHAKE: Duration = Duration::from_secs(10);
 const REQUEST_HEAD: Duration = Duration::from_secs(30);
 /// Bytes of a request's head and of buffered body, per connection.
 const MAX_BUFFER: usize = 32 * 1024;
+/// Bytes that are looked at to tell TURN from HTTP.
+const PEEK: usize = 32;
 /// Streams in one HTTP/2 connection.
 const MAX_STREAMS: u32 = 64;
 /// Pause after the system refused to accept, for instance because files ran out.
@@ -86,18 +89,21 @@ impl Listeners {
         }
     }
 
+    /// The port that people use, by the public address or the first listener.
+    pub(super) fn port(&self, config: &Config) -> Option<u16> {
+        if let Some(url) = &config.public_url {
+            let port = url.rsplit(':').next().and_then(|port| port.parse().ok());
+            return port.or(Some(443));
+        }
+        self.bound.first().map(|(_, at)| at.port())
+    }
+
     /// Accepts and serves until the answer is told to finish.
-    pub(super) fn serve(
-        self,
-        config: &Config,
-        acceptor: Option<TlsAcceptor>,
-        router: Router,
-    ) -> Connections {
+    pub(super) fn serve(self, max_connections: usize, answer: Answer) -> Connections {
         let (stop, stopped) = watch::channel(false);
-        let room = Arc::new(Semaphore::new(config.limits.max_connections));
+        let room = Arc::new(Semaphore::new(max_connections));
         let shared = Arc::new(Shared {
-            acceptor,
-            router,
+            answer,
             room: Arc::clone(&room),
             stopped,
         });
@@ -109,7 +115,7 @@ impl Listeners {
             stop,
             accepting,
             room,
-            all: config.limits.max_connections,
+            all: max_connections,
         }
     }
 }
@@ -133,9 +139,18 @@ impl Connections {
     }
 }
 
+/// What answers a connection.
+pub(super) struct Answer {
+    /// Takes TLS off first.
+    pub(super) acceptor: Option<TlsAcceptor>,
+    /// Answers HTTP.
+    pub(super) router: Router,
+    /// Answers TURN where TLS was taken off.
+    pub(super) relay: Option<Arc<RelayHandle>>,
+}
+
 struct Shared {
-    acceptor: Option<TlsAcceptor>,
-    router: Router,
+    answer: Answer,
     room: Arc<Semaphore>,
     stopped: watch::Receiver<bool>,
 }
@@ -176,20 +191,37 @@ async fn accept(listener: TcpListener, shared: Arc<Shared>) {
 async fn protect_and_serve(shared: &Shared, stream: TcpStream, peer: Peer) {
     // Small frames must not wait for each other.
     let _unimportant = stream.set_nodelay(true);
-    match &shared.acceptor {
-        None => serve(shared, stream, peer).await,
-        Some(acceptor) => match tokio::time::timeout(HANDSHAKE, acceptor.accept(stream)).await {
-            Ok(Ok(stream)) => serve(shared, stream, peer).await,
-            Ok(Err(_)) | Err(_) => tracing::debug!("a TLS handshake failed"),
-        },
+    let Some(acceptor) = &shared.answer.acceptor else {
+        return serve(shared, stream, peer).await;
+    };
+    let Ok(local) = stream.local_addr() else {
+        return;
+    };
+    let Ok(Ok(stream)) = tokio::time::timeout(HANDSHAKE, acceptor.accept(stream)).await else {
+        tracing::debug!("a TLS handshake failed");
+        return;
+    };
+    let mut stream = BufReader::with_capacity(PEEK, stream);
+    match (is_turn(&mut stream).await, &shared.answer.relay) {
+        (Some(true), Some(relay)) => relay.serve_stream(stream, peer.0, local),
+        (Some(false), _) => serve(shared, stream, peer).await,
+        (Some(true), None) | (None, _) => {}
     }
+}
+
+/// Whether a client speaks TURN, by its first byte: a STUN message begins with two zero bits and a class and
+/// method below 0x0400 (RFC 7983 §7), HTTP with a letter. `None` if it says nothing.
+async fn is_turn(stream: &mut (impl AsyncBufRead + Unpin)) -> Option<bool> {
+    let said = tokio::time::timeout(REQUEST_HEAD, stream.fill_buf()).await;
+    let first = *said.ok()?.ok()?.first()?;
+    Some(first < 4)
 }
 
 async fn serve<S>(shared: &Shared, stream: S, peer: Peer)
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
-    let router = shared.router.clone();
+    let router = shared.answer.router.clone();
     let service = router.map_request(move |mut request: hyper::Request<Incoming>| {
         request.extensions_mut().insert(peer);
         request.map(axum::body::Body::new)

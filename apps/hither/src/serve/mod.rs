@@ -4,6 +4,7 @@
 mod greeting;
 mod listen;
 mod owner;
+mod private_file;
 mod relay;
 mod signals;
 mod tls;
@@ -22,6 +23,7 @@ use crate::cli::ServeFlags;
 use crate::config::{self, Config, Flags};
 use crate::failure::Failure;
 use crate::node::Node;
+use crate::node::bus::Bus;
 use crate::node::grants::Grants;
 use crate::node::rate::Rates;
 use crate::words::say;
@@ -94,25 +96,15 @@ async fn serve(config: Config, ready_file: Option<&Path>) -> Result<(), Failure>
     let _lock = lock(&config.data_dir)?;
     let protection = tls::prepare(&config)?;
     let listeners = Listeners::bind(&config)?;
-    let relay = relay::start(config.relay.as_ref())?;
+    let tls_port = protection
+        .acceptor
+        .as_ref()
+        .and_then(|_| listeners.port(&config));
+    let relay = relay::start(config.relay.as_ref(), tls_port)?;
     let (store, store_thread) = Store::start(store)
         .map_err(|error| Failure::caused_by("cannot start the store", &error))?;
 
-    let node = Arc::new(Node {
-        name: config.name.clone(),
-        open_registration: config.open_registration,
-        behind_proxy: config.behind_proxy,
-        store: store.clone(),
-        sessions: Arc::default(),
-        bus: crate::node::bus::Bus::default(),
-        rates: Rates::new(config.limits),
-        grants: Grants {
-            relay: relay.as_ref().map(|relay| relay.access.clone()),
-        },
-        own_ca: protection.own_ca.as_ref().map(|ca| ca.pem.clone()),
-        sockets: Arc::new(Semaphore::new(config.limits.max_connections)),
-        stopping: watch::Sender::new(false),
-    });
+    let node = Arc::new(node(&config, store.clone(), &protection, relay.as_ref()));
     let origin = listeners.origin(&config);
     let owner_link = owner::invitation(&store, &origin).await?;
     greeting::remember_address(&config.data_dir, &origin);
@@ -129,24 +121,46 @@ async fn serve(config: Config, ready_file: Option<&Path>) -> Result<(), Failure>
     }
 
     let sweeper = tokio::spawn(sweep(store.clone()));
-    let connections = listeners.serve(&config, protection.acceptor, api::router(node.clone()));
+    let relay = relay.map(|relay| relay.handle);
+    let answer = listen::Answer {
+        acceptor: protection.acceptor,
+        router: api::router(Arc::clone(&node)),
+        relay: relay.clone(),
+    };
+    let connections = listeners.serve(config.limits.max_connections, answer);
     signals.first().await;
     say("Stopping. Press Ctrl-C again to stop at once.");
     signals.second_exits_at_once();
     sweeper.abort();
-    let all_sockets = config.limits.max_connections;
-    stop(
-        &node,
-        all_sockets,
-        connections,
-        relay.map(|relay| relay.handle),
-    )
-    .await;
+    stop(&node, config.limits.max_connections, connections, relay).await;
     drop((node, store));
     // The router of the last connection may hold the store for a moment longer.
     let closed = tokio::task::spawn_blocking(move || store_thread.join());
     let _late = tokio::time::timeout(LAST_REQUESTS, closed).await;
     Ok(())
+}
+
+fn node(
+    config: &Config,
+    store: Store,
+    protection: &tls::Protection,
+    relay: Option<&relay::Running>,
+) -> Node {
+    Node {
+        name: config.name.clone(),
+        open_registration: config.open_registration,
+        behind_proxy: config.behind_proxy,
+        store,
+        sessions: Arc::default(),
+        bus: Bus::default(),
+        rates: Rates::new(config.limits),
+        grants: Grants {
+            relay: relay.map(|relay| relay.access.clone()),
+        },
+        own_ca: protection.own_ca.as_ref().map(|ca| ca.pem.clone()),
+        sockets: Arc::new(Semaphore::new(config.limits.max_connections)),
+        stopping: watch::Sender::new(false),
+    }
 }
 
 fn open_store(directory: &Path) -> Result<NodeStore, Failure> {
@@ -191,7 +205,7 @@ async fn stop(
     node: &Node,
     all_sockets: usize,
     connections: listen::Connections,
-    relay: Option<RelayHandle>,
+    relay: Option<Arc<RelayHandle>>,
 ) {
     node.stopping.send_replace(true);
     let all_sockets = u32::try_from(all_sockets).unwrap_or(u32::MAX);
@@ -203,7 +217,8 @@ async fn stop(
     if tokio::time::timeout(LAST_REQUESTS, ended).await.is_err() {
         tracing::info!("some connections did not end in time");
     }
-    if let Some(relay) = relay {
+    // A stream that still holds it ends with its task.
+    if let Some(relay) = relay.and_then(Arc::into_inner) {
         relay.shutdown().await;
     }
 }

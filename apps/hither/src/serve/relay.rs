@@ -2,6 +2,7 @@
 //! Starts the relay, with a secret that lives as long as the process.
 
 use std::net::{IpAddr, SocketAddr, UdpSocket};
+use std::sync::Arc;
 
 use hither_relay::{
     Limits, PortRange, Relay, RelayConfig, RelayHandle, SharedSecret, StartError, StreamLimits,
@@ -14,12 +15,15 @@ use crate::node::random;
 
 /// A relay, and what is needed to let people use it.
 pub(super) struct Running {
-    pub(super) handle: RelayHandle,
+    pub(super) handle: Arc<RelayHandle>,
     pub(super) access: RelayAccess,
 }
 
-/// Starts the relay if the configuration wants one.
-pub(super) fn start(config: Option<&config::Relay>) -> Result<Option<Running>, Failure> {
+/// Starts the relay if the configuration wants one. `tls_port` is where it shares a socket with HTTPS.
+pub(super) fn start(
+    config: Option<&config::Relay>,
+    tls_port: Option<u16>,
+) -> Result<Option<Running>, Failure> {
     let Some(config) = config else {
         return Ok(None);
     };
@@ -51,10 +55,14 @@ pub(super) fn start(config: Option<&config::Relay>) -> Result<Option<Running>, F
         secret,
         udp_port: port(handle.local_udp_addrs()),
         tcp_port: port(handle.local_tcp_addrs()),
+        tls_port,
         public_host: config.public_host.clone(),
         lasts: config.grant,
     };
-    Ok(Some(Running { handle, access }))
+    Ok(Some(Running {
+        handle: Arc::new(handle),
+        access,
+    }))
 }
 
 /// A machine without IPv6 has no `::1`; the defaults name it all the same.

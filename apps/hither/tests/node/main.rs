@@ -8,6 +8,7 @@
 
 mod command_line;
 mod devices;
+mod https;
 mod invitations;
 mod lifecycle;
 mod mailboxes;

@@ -1,0 +1,148 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! HTTPS with the node's own authority, seen by a client that trusts nothing else.
+
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::sync::Arc;
+
+use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
+use rustls_pki_types::pem::PemObject as _;
+use rustls_pki_types::{CertificateDer, ServerName};
+
+use crate::support::{Node, PATIENCE, hither};
+
+const OWN_CA: [(&str, &str); 2] = [
+    ("HITHER_TLS__MODE", "own-ca"),
+    ("HITHER_TLS__NAMES", "chat.example"),
+];
+
+fn authority(node: &Node) -> CertificateDer<'static> {
+    let pem = std::fs::read(node.data_dir().join("tls/ca.crt")).unwrap();
+    CertificateDer::from_pem_slice(&pem).unwrap()
+}
+
+fn connect(
+    node: &Node,
+    trusted: CertificateDer<'static>,
+    name: &str,
+) -> StreamOwned<ClientConnection, TcpStream> {
+    let mut roots = RootCertStore::empty();
+    roots.add(trusted).unwrap();
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let config = ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    let name = ServerName::try_from(name.to_owned()).unwrap();
+    let stream = TcpStream::connect(node.authority()).unwrap();
+    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    StreamOwned::new(
+        ClientConnection::new(Arc::new(config), name).unwrap(),
+        stream,
+    )
+}
+
+fn get(stream: &mut (impl Read + Write), path: &str) -> std::io::Result<String> {
+    let request = format!("GET {path} HTTP/1.1\r\nhost: chat.example\r\nconnection: close\r\n\r\n");
+    stream.write_all(request.as_bytes())?;
+    let mut answer = Vec::new();
+    stream.read_to_end(&mut answer)?;
+    Ok(String::from_utf8_lossy(&answer).into_owned())
+}
+
+#[test]
+fn a_client_that_trusts_the_authority_reaches_the_node_under_its_names() {
+    let node = Node::start_with(&OWN_CA);
+    assert!(node.address().starts_with("https://"));
+    for name in ["localhost", "127.0.0.1", "chat.example"] {
+        let answer = get(&mut connect(&node, authority(&node), name), "/api/v1/node").unwrap();
+        assert!(answer.starts_with("HTTP/1.1 200"), "{name}: {answer}");
+    }
+    let wrong = get(&mut connect(&node, authority(&node), "other.example"), "/");
+    assert!(wrong.is_err());
+    // Another node's authority is no reason to trust this one.
+    let other = Node::start_with(&OWN_CA);
+    let wrong = get(&mut connect(&node, authority(&other), "localhost"), "/");
+    assert!(wrong.is_err());
+}
+
+#[test]
+fn the_authority_is_served_and_its_fingerprint_is_on_the_console() {
+    let node = Node::start_with(&OWN_CA);
+    let answer = get(
+        &mut connect(&node, authority(&node), "localhost"),
+        "/ca.crt",
+    )
+    .unwrap();
+    let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+    assert!(head.contains("application/x-x509-ca-cert"), "{head}");
+    let served = CertificateDer::from_pem_slice(body.as_bytes()).unwrap();
+    assert_eq!(served, authority(&node));
+    let digest = <sha2::Sha256 as sha2::Digest>::digest(&served);
+    let pairs: Vec<String> = digest.iter().map(|byte| format!("{byte:02X}")).collect();
+    assert!(node.said().contains(&pairs.join(":")));
+    // A node without an authority of its own serves none.
+    crate::support::Request::new("GET", "/ca.crt")
+        .send(&Node::start())
+        .expect(404);
+}
+
+#[test]
+fn the_authority_outlives_a_restart() {
+    let mut node = Node::start_with(&OWN_CA);
+    let before = authority(&node);
+    node.stop();
+    node.start_again();
+    let answer = get(&mut connect(&node, before, "localhost"), "/api/v1/node").unwrap();
+    assert!(answer.starts_with("HTTP/1.1 200"));
+}
+
+#[test]
+fn turn_shares_the_socket_with_https() {
+    let node = Node::start_with(&OWN_CA);
+    let port = node.authority().rsplit(':').next().unwrap().to_owned();
+    let url = format!("turns:localhost:{port}?transport=tcp");
+    assert!(node.relay().contains(&url), "{:?}", node.relay());
+    let mut stream = connect(&node, authority(&node), "localhost");
+    // RFC 8489 §5: Binding request, no attributes, the magic cookie, a transaction id.
+    let request = [&[0, 1, 0, 0, 0x21, 0x12, 0xA4, 0x42], [9; 12].as_slice()].concat();
+    stream.write_all(&request).unwrap();
+    let mut answer = [0; 20];
+    stream.read_exact(&mut answer).unwrap();
+    assert_eq!(&answer[..2], [1, 1]);
+    assert_eq!(&answer[8..], [9; 12]);
+}
+
+#[test]
+fn certificates_can_come_from_files() {
+    let made = Node::start_with(&OWN_CA);
+    let directory = tempfile::tempdir().unwrap();
+    let copy = |name: &str| {
+        let to = directory.path().join(name);
+        std::fs::copy(made.data_dir().join("tls").join(name), &to).unwrap();
+        to.display().to_string()
+    };
+    let (certificate, key) = (copy("leaf.crt"), copy("leaf.key"));
+    let node = Node::start_with(&[
+        ("HITHER_TLS__MODE", "files"),
+        ("HITHER_TLS__CERTIFICATE", &certificate),
+        ("HITHER_TLS__KEY", &key),
+    ]);
+    let answer = get(&mut connect(&node, authority(&made), "localhost"), "/").unwrap();
+    assert!(answer.starts_with("HTTP/1.1 200"));
+
+    let refused = hither()
+        .args(["serve", "--listen", "127.0.0.1:0", "--data-dir"])
+        .arg(directory.path().join("data"))
+        .env("HITHER_TLS__MODE", "files")
+        .env("HITHER_TLS__CERTIFICATE", &certificate)
+        .env("HITHER_TLS__KEY", &certificate)
+        .output()
+        .unwrap();
+    let said = String::from_utf8(refused.stderr).unwrap();
+    assert!(
+        said.contains("the certificate or its key cannot be used"),
+        "{said}"
+    );
+}
