@@ -475,16 +475,14 @@ fn configuration(ice: &IceConfig) -> web_sys::RtcConfiguration {
 
 /// Looks at the statistics of a link again and again, until it is closed.
 async fn sample(link: Weak<Link>) {
-    loop {
-        sleep(SAMPLING).await;
-        let Some(link) = link.upgrade().filter(|link| !link.closed.get()) else {
-            return;
-        };
+    while let Some(link) = link.upgrade().filter(|link| !link.closed.get()) {
         if let Ok(report) = settled(link.connection.get_stats()).await {
             // The worker is asked after the browser: see the watchdog.
             let counters = link.around.worker.count(link.id).await;
             link.look(&Stats::new(report), counters);
         }
+        drop(link);
+        sleep(SAMPLING).await;
     }
 }
 

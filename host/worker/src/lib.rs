@@ -12,10 +12,12 @@ mod message;
 mod pump;
 mod scope;
 
+#[cfg(not(test))]
 use wasm_bindgen::prelude::wasm_bindgen;
 
-/// Starts listening. Called by the generated bindings once the module is there.
-#[wasm_bindgen(start)]
+/// Starts listening. Called by the generated bindings once the module is there, but not when that is a module
+/// of tests, which runs in a worker as well.
+#[cfg_attr(not(test), wasm_bindgen(start))]
 pub fn start() {
     scope::listen();
 }
