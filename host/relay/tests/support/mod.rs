@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! A relay on a loopback address, and credentials for it.
+
+use std::net::{IpAddr, SocketAddr};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use hither_relay::{
+    Limits, PortRange, Relay, RelayConfig, RelayHandle, SharedSecret, StreamLimits, TurnCredential,
+    mint,
+};
+use hither_sansio::UnixTime;
+use rand_chacha::ChaCha20Rng;
+use rand_core::SeedableRng;
+
+pub(crate) const REALM: &str = "hither.test";
+const SECRET: &[u8] = b"a secret for tests";
+
+pub(crate) fn config(ip: &str) -> RelayConfig {
+    let ip: IpAddr = ip.parse().expect("an address");
+    RelayConfig {
+        listen_udp: vec![SocketAddr::new(ip, 0)],
+        listen_tcp: vec![SocketAddr::new(ip, 0)],
+        relayed_ips: vec![ip],
+        ports: PortRange::DYNAMIC,
+        realm: REALM.into(),
+        secret: SharedSecret::new(SECRET),
+        limits: Limits::default(),
+        streams: StreamLimits::default(),
+        allow_private_peers: true,
+    }
+}
+
+pub(crate) fn start(ip: &str) -> RelayHandle {
+    Relay::start(config(ip)).expect("the relay starts")
+}
+
+/// Good for ten minutes.
+pub(crate) fn credential() -> TurnCredential {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH);
+    let now = UnixTime::from_secs(now.expect("it is after 1970").as_secs());
+    let mut rng = ChaCha20Rng::seed_from_u64(7);
+    let secret = SharedSecret::new(SECRET);
+    mint(&secret, now, Duration::from_secs(600), &mut rng)
+}
