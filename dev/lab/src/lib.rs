@@ -8,6 +8,7 @@
 //!   person would see.
 //! * [`Node`]: the `hither` binary on a data directory of its own, which can be stopped, killed
 //!   and started again.
+//! * [`Person`]: somebody in front of a browser of their own, who invites, writes and calls.
 //! * [`BareCall`]: a call with nothing of ours in it, to measure ours against.
 //! * [`FileServer`]: pages for the tests of the laboratory itself.
 //!
@@ -34,6 +35,7 @@ mod files;
 mod keys;
 mod node;
 mod page;
+mod person;
 mod process;
 
 pub use artifacts::artifacts_dir;
@@ -44,3 +46,4 @@ pub use error::{Evidence, LabError};
 pub use files::FileServer;
 pub use node::{Node, NodeConfig, Ready};
 pub use page::{AxNode, Page};
+pub use person::{Carried, Media, PASSPHRASE, Passed, Person, PersonConfig, Shown, copy_tree};

@@ -14,6 +14,7 @@ use tempfile::TempDir;
 
 use crate::LabError;
 use crate::artifacts::{artifacts_dir, workspace_root};
+use crate::person::copy_tree;
 use crate::process::{ends_within, kill_group, signal};
 
 /// How long a node may take to come up, or to stop.
@@ -87,10 +88,21 @@ impl Node {
     ///
     /// When it does not come up; the error has the end of its log.
     pub fn start(config: NodeConfig) -> Result<Self, LabError> {
-        let dir = tempfile::Builder::new()
-            .prefix("hither-lab-node-")
-            .tempdir()
-            .map_err(LabError::io("create a directory for a node"))?;
+        Self::start_in(config, directory()?)
+    }
+
+    /// Starts a node on a copy of the data of another one, which must not be running.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Node::start`], and when the data cannot be copied.
+    pub fn start_from(config: NodeConfig, data: &Path) -> Result<Self, LabError> {
+        let dir = directory()?;
+        copy_tree(data, &data_dir(dir.path()))?;
+        Self::start_in(config, dir)
+    }
+
+    fn start_in(config: NodeConfig, dir: TempDir) -> Result<Self, LabError> {
         let (child, ready) = spawn(&config, dir.path())?;
         Ok(Self {
             config,
@@ -181,6 +193,13 @@ impl Drop for Node {
     fn drop(&mut self) {
         self.kill();
     }
+}
+
+fn directory() -> Result<TempDir, LabError> {
+    tempfile::Builder::new()
+        .prefix("hither-lab-node-")
+        .tempdir()
+        .map_err(LabError::io("create a directory for a node"))
 }
 
 /// Only what the node itself has written is in there.

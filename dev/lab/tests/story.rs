@@ -1,0 +1,10 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! What two people do with Hither, in two real browsers, over a real node.
+
+mod story {
+    mod pair;
+
+    mod acquaintance;
+    mod calls;
+    mod messages;
+}
