@@ -22,7 +22,7 @@ use web_sys::{EventTarget, HtmlMediaElement};
 use crate::listen::{Listener, Timer};
 use crate::socket::Socket;
 use crate::store::Store;
-use crate::sys::{get, window};
+use crate::sys::{get, text, window};
 use crate::workers::StretchWorker;
 use crate::{Links, Stream, clock, device, http, lock};
 
@@ -200,27 +200,43 @@ impl Inner {
     /// What the window says about the network and about being looked at.
     fn listen(self: &Rc<Self>) {
         let window = window();
-        let mut targets: Vec<(EventTarget, &'static str)> = vec![
-            (window.clone().into(), "online"),
-            (window.clone().into(), "offline"),
+        let mut listeners = vec![
+            self.listen_to(&window, "online", || true),
+            self.listen_to(&window, "offline", || true),
         ];
         if let Some(document) = window.document() {
-            targets.push((document.into(), "visibilitychange"));
+            listeners.push(self.listen_to(&document, "visibilitychange", || !hidden()));
         }
         // Not in every browser.
         let connection = get(&window.navigator(), "connection");
         if let Ok(connection) = connection.dyn_into::<EventTarget>() {
-            targets.push((connection, "change"));
-        }
-        let listeners = targets.into_iter().map(|(target, event)| {
-            let inner = Rc::downgrade(self);
-            Listener::new(&target, event, move |_: JsValue| {
-                if event != "visibilitychange" || !hidden() {
-                    feed(&inner, Input::Command(Command::NetworkChanged));
+            // It also tells every new estimate of the bandwidth, which is no other network.
+            let kind = RefCell::new(text(&connection, "type"));
+            let another = {
+                let connection = connection.clone();
+                move || {
+                    let now = text(&connection, "type");
+                    kind.replace(now.clone()) != now
                 }
-            })
-        });
-        self.listeners.replace(listeners.collect());
+            };
+            listeners.push(self.listen_to(&connection, "change", another));
+        }
+        self.listeners.replace(listeners);
+    }
+
+    /// Looks at the network again at each `event` that matters.
+    fn listen_to(
+        self: &Rc<Self>,
+        target: &EventTarget,
+        event: &'static str,
+        matters: impl Fn() -> bool + 'static,
+    ) -> Listener {
+        let inner = Rc::downgrade(self);
+        Listener::new(target, event, move |_: JsValue| {
+            if matters() {
+                feed(&inner, Input::Command(Command::NetworkChanged));
+            }
+        })
     }
 }
 
