@@ -142,6 +142,18 @@ impl NodeStore {
         Ok(())
     }
 
+    /// Lets mailboxes live longer that somebody has been reading since they subscribed.
+    ///
+    /// # Errors
+    /// If the database refuses.
+    pub fn prolong(&mut self, mailboxes: &[MailboxId], now: UnixTime) -> Result<(), StoreError> {
+        let change = self.change()?;
+        for mailbox in mailboxes {
+            prolong(&change, *mailbox, now)?;
+        }
+        Ok(change.commit()?)
+    }
+
     /// Puts an envelope, to be forgotten at `expires` (seconds since 1970) at the latest.
     ///
     /// # Errors

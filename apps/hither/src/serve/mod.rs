@@ -52,6 +52,7 @@ pub(crate) fn run(flags: &ServeFlags) -> Result<(), Failure> {
         return Ok(());
     }
     log_to_standard_error(&config);
+    open_many_files();
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
@@ -88,6 +89,19 @@ fn log_to_standard_error(config: &Config) {
         .with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr()))
         .with_writer(std::io::stderr)
         .init();
+}
+
+/// A connection is an open file, and many systems begin with 1,024; whoever may have more takes more.
+fn open_many_files() {
+    #[cfg(unix)]
+    {
+        use rustix::process::{Resource, getrlimit, setrlimit};
+        let mut limit = getrlimit(Resource::Nofile);
+        limit.current = limit.maximum;
+        if setrlimit(Resource::Nofile, limit).is_err() {
+            tracing::debug!("the limit of open files stays as it is");
+        }
+    }
 }
 
 async fn serve(config: Config, ready_file: Option<&Path>) -> Result<(), Failure> {

@@ -58,6 +58,7 @@ pub(super) async fn serve(node: Arc<Node>, source: IpAddr, host: String, socket:
         pump,
         inbox: Arc::default(),
         subscriptions: BTreeMap::new(),
+        day: clock::now().day(),
     };
     let last = served.run(&mut signed_in.end, &mut stopping).await;
     // Signed out before the last word, so that nobody who hears it can still use the bearer.
@@ -79,6 +80,8 @@ struct Served {
     inbox: Arc<Inbox>,
     /// The last sequence sent, by mailbox.
     subscriptions: BTreeMap<MailboxId, Option<u64>>,
+    /// The day on which the device was last noted as seen.
+    day: u64,
 }
 
 impl Served {
@@ -89,9 +92,11 @@ impl Served {
         stop: &mut watch::Receiver<bool>,
     ) -> Option<ServerFrame> {
         loop {
-            if self.pump.wants_more()
-                && let Err(fault) = self.queue_page().await
-            {
+            let turned = match self.turn_of_day().await {
+                Ok(()) if self.pump.wants_more() => self.queue_page().await,
+                other => other,
+            };
+            if let Err(fault) = turned {
                 return Some(goodbye(fault.problem()));
             }
             let idle = self.pump.wants_more();
@@ -112,6 +117,26 @@ impl Served {
                 () = self.inbox.marked(), if idle => {}
             }
         }
+    }
+
+    /// Once a day, a socket that stays open counts as signing in and subscribing anew. It never sleeps longer
+    /// than its ping interval, so the day cannot be missed.
+    async fn turn_of_day(&mut self) -> Result<(), PageFault> {
+        let now = clock::now();
+        if now.day() == self.day {
+            return Ok(());
+        }
+        self.day = now.day();
+        let device = self.caller.device;
+        let mailboxes: Vec<MailboxId> = self.subscriptions.keys().copied().collect();
+        self.node
+            .store
+            .call(move |store| {
+                store.note_seen(device, now.day())?;
+                store.prolong(&mailboxes, now)
+            })
+            .await??;
+        Ok(())
     }
 
     /// Queues one page of one marked mailbox, if there is one.

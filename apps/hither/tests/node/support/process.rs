@@ -77,6 +77,10 @@ impl Node {
         }
     }
 
+    pub(crate) fn process_id(&self) -> u32 {
+        self.child.id()
+    }
+
     pub(crate) fn data_dir(&self) -> PathBuf {
         self.directory.path().join("data")
     }
@@ -102,7 +106,7 @@ impl Node {
     /// Sends SIGINT, as Ctrl-C does.
     pub(crate) fn interrupt(&self) {
         let sent = Command::new("kill")
-            .args(["-INT", &self.child.id().to_string()])
+            .args(["-INT", &self.process_id().to_string()])
             .status();
         assert!(sent.unwrap().success());
     }
@@ -156,13 +160,24 @@ impl Drop for Node {
 
 /// The binary, with nothing of this process's own settings.
 pub(crate) fn hither() -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_hither"));
+    let mut command = Command::new(binary());
     for (name, _) in std::env::vars_os() {
         if name.to_string_lossy().starts_with("HITHER_") {
             command.env_remove(name);
         }
     }
     command
+}
+
+/// Cargo tells tests where it is; an example finds it beside itself.
+fn binary() -> PathBuf {
+    match option_env!("CARGO_BIN_EXE_hither") {
+        Some(path) => path.into(),
+        None => {
+            let example = std::env::current_exe().unwrap();
+            example.ancestors().nth(2).unwrap().join("hither")
+        }
+    }
 }
 
 fn spawn(directory: &Path, environment: &[(String, String)]) -> Child {
