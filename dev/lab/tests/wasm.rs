@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The tests of the shared crates, compiled for wasm and run in the real Chromium: the vectors above
-//! all, because the browser's client computes with that build and not with the native one.
+//! The tests of every crate that runs in a browser, compiled for wasm and run in the real Chromium:
+//! the vectors above all, because the client computes with that build and not with the native one.
 //!
 //! The test harness of Rust runs on `wasm32-unknown-unknown` as well, one test after the other. It
 //! has nowhere to print: success is that it returns, failure is a trap whose trace names the test.
@@ -11,12 +11,15 @@ use std::process::{Command, Stdio};
 use hither_lab::{Browser, BrowserConfig, FileServer, LabError};
 use serde_json::{Value, json};
 
-/// Crates that run in a browser as well as natively.
-const SHARED: [&str; 4] = [
+/// Crates that run in a browser; the last three run nowhere else.
+const CRATES: [&str; 7] = [
     "hither-api",
     "hither-crypto",
     "hither-endpoint",
     "hither-sansio",
+    "hither-browser",
+    "hither-web",
+    "hither-worker",
 ];
 
 const PAGE: &str = "<!doctype html><title>Tests</title>";
@@ -27,13 +30,10 @@ const WORKER: &str = "
 Error.stackTraceLimit = 100;
 onmessage = async ({ data: { name, bound } }) => {
     try {
-        if (bound) {
-            const { default: init } = await import(`/${name}.js`);
-            await init();
-        } else {
-            const { instance } = await WebAssembly.instantiateStreaming(fetch(`/${name}.wasm`));
-            instance.exports.main(0, 0);
-        }
+        const exports = bound
+            ? await (await import(`/${name}.js`)).default()
+            : (await WebAssembly.instantiateStreaming(fetch(`/${name}.wasm`))).instance.exports;
+        exports.main(0, 0);
         postMessage({ passed: true });
     } catch (error) {
         postMessage({ passed: false, trace: String(error && error.stack || error) });
@@ -49,9 +49,9 @@ const RUN: &str = "(module) => new Promise((done) => {
 })";
 
 #[test]
-fn the_tests_of_the_shared_crates_pass_in_a_browser() -> Result<(), LabError> {
-    let executables = compile(&SHARED, &[])?;
-    assert!(executables.len() >= SHARED.len(), "{executables:?}");
+fn the_tests_of_all_crates_for_browsers_pass_in_one() -> Result<(), LabError> {
+    let executables = compile(&CRATES, &[])?;
+    assert!(executables.len() >= CRATES.len(), "{executables:?}");
     let failures: Vec<String> = run(&executables)?
         .into_iter()
         .filter(|(_, outcome)| outcome["passed"] != Value::Bool(true))
@@ -88,14 +88,20 @@ fn a_failing_test_is_noticed_in_a_browser() -> Result<(), LabError> {
     Ok(())
 }
 
-/// The words of a trap, and those of its frames that are in our crates.
+/// The words of a trap, and its frames without those of the standard library.
 fn our_frames(trace: &Value) -> String {
+    const OTHERS: [&str; 5] = ["__rustc", "alloc[", "core[", "std[", "test["];
+    const SHOWN: usize = 12;
+    let is_ours = |line: &&str| {
+        let function = line.split(".wasm.").nth(1).unwrap_or_default();
+        !OTHERS.iter().any(|other| function.starts_with(other))
+    };
     let trace = trace.as_str().unwrap_or_default();
     let frames = trace
         .lines()
-        .filter(|line| !line.trim_start().starts_with("at ") || line.contains(".wasm.hither_"))
+        .filter(is_ours)
         .map(|line| line.split(" (http").next().unwrap_or(line));
-    frames.collect::<Vec<_>>().join("\n")
+    frames.take(SHOWN).collect::<Vec<_>>().join("\n")
 }
 
 fn compile(packages: &[&str], more: &[&str]) -> Result<Vec<PathBuf>, LabError> {

@@ -141,7 +141,8 @@ fn bind(compiled: &Path, module: &'static str, out: &Path) -> Result<(), BuildEr
 }
 
 /// Makes the bindings of any module that cargo has compiled for wasm, such as a test executable, with
-/// the names of its functions kept. A web page imports `<out>/<name>.js`.
+/// the names of its functions kept. A web page imports `<out>/<name>.js`; nothing runs before it calls
+/// an export, such as `main` of a test executable.
 ///
 /// # Errors
 ///
@@ -154,6 +155,7 @@ pub fn bind_with_names(wasm: &Path, name: &str, out: &Path) -> Result<(), BuildE
         .and_then(|bindgen| {
             bindgen
                 .typescript(false)
+                .emit_start(false)
                 .omit_default_module_path(false)
                 .generate(out)
         })
