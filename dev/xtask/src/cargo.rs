@@ -4,7 +4,6 @@
 use std::collections::BTreeSet;
 use std::env;
 use std::ffi::OsString;
-use std::fs;
 use std::path::Path;
 use std::process::Command;
 
@@ -21,6 +20,9 @@ const SHARED: [&str; 4] = [
     "hither-endpoint",
     "hither-sansio",
 ];
+
+/// The package whose tests start browsers.
+const LABORATORY: &str = "hither-lab";
 
 /// Turns on the tests that start browsers. Lints compile them too, so that the two agree.
 const E2E: [&str; 2] = ["--features", "hither-lab/e2e"];
@@ -68,25 +70,28 @@ pub(crate) fn release(root: &Path) -> Result<(), TaskError> {
     run(cargo(root).args(["build", "--release", "--locked"]))
 }
 
-/// The tests that start browsers and nodes: every file in `dev/lab/tests`.
+/// The tests that start browsers and nodes: those of the laboratory.
 pub(crate) fn e2e(root: &Path, chosen: &[String]) -> Result<(), TaskError> {
     let mut command = native(root, "test");
     command
         .args(E2E)
         .env("HITHER_BIN", binary(root))
         .arg("--no-fail-fast");
-    for suite in suites(&root.join("dev/lab/tests"))? {
-        command.args(["--test", &suite]);
+    for package in packages(root)? {
+        if package.name == LABORATORY {
+            let suites = package.tests.iter();
+            command.args(suites.flat_map(|suite| ["--test", suite]));
+        }
     }
     // A call needs two browsers, and both cores.
     run(command.args(["--", "--test-threads=1"]).args(chosen))
 }
 
-/// The benches: every file in a `benches` directory, or only those that are named.
+/// The benches of all packages, or only those that are named.
 pub(crate) fn bench(root: &Path, chosen: &[String]) -> Result<(), TaskError> {
     let mut benches = BTreeSet::new();
     for package in packages(root)? {
-        benches.extend(suites(&root.join(package.dir).join("benches"))?);
+        benches.extend(package.benches);
     }
     if !chosen.is_empty() {
         benches.retain(|bench| chosen.contains(bench));
@@ -96,37 +101,13 @@ pub(crate) fn bench(root: &Path, chosen: &[String]) -> Result<(), TaskError> {
     }
     let mut command = native(root, "bench");
     command.args(E2E).env("HITHER_BIN", binary(root));
-    for bench in benches {
-        command.args(["--bench", &bench]);
-    }
+    command.args(benches.iter().flat_map(|bench| ["--bench", bench]));
     run(&mut command)
 }
 
 /// The program that tests and benches start.
 fn binary(root: &Path) -> OsString {
     env::var_os("HITHER_BIN").unwrap_or_else(|| root.join("target/release/hither").into())
-}
-
-/// Names of the Rust files in a directory, which may not exist.
-fn suites(dir: &Path) -> Result<BTreeSet<String>, TaskError> {
-    let cannot_read = |source| TaskError::Read {
-        path: dir.to_owned(),
-        source,
-    };
-    let mut suites = BTreeSet::new();
-    if !dir.is_dir() {
-        return Ok(suites);
-    }
-    for entry in fs::read_dir(dir).map_err(cannot_read)? {
-        let path = entry.map_err(cannot_read)?.path();
-        if path.extension().is_some_and(|extension| extension == "rs") {
-            suites.extend(
-                path.file_stem()
-                    .map(|stem| stem.to_string_lossy().into_owned()),
-            );
-        }
-    }
-    Ok(suites)
 }
 
 /// Cargo, for every package that compiles natively, with the client left out of the binary.

@@ -15,6 +15,10 @@ pub(crate) struct Package {
     /// Its directory, from the root: `proto/stun`.
     pub(crate) dir: PathBuf,
     pub(crate) dependencies: Vec<Dependency>,
+    /// Names of its integration tests.
+    pub(crate) tests: Vec<String>,
+    /// Names of its benches.
+    pub(crate) benches: Vec<String>,
 }
 
 /// What a package depends on.
@@ -94,7 +98,18 @@ fn parse_package(root: &Path, package: &Value) -> Result<Package, TaskError> {
         name: word(&package["name"])?,
         dir: dir.to_owned(),
         dependencies,
+        tests: targets(package, "test")?,
+        benches: targets(package, "bench")?,
     })
+}
+
+/// Names of a package's targets of one kind.
+fn targets(package: &Value, kind: &str) -> Result<Vec<String>, TaskError> {
+    list(&package["targets"])?
+        .iter()
+        .filter(|target| target["kind"][0].as_str() == Some(kind))
+        .map(|target| word(&target["name"]))
+        .collect()
 }
 
 fn parse_dependency(root: &Path, dependency: &Value) -> Result<Dependency, TaskError> {

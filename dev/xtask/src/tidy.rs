@@ -266,6 +266,8 @@ mod tests {
             name: "one".to_owned(),
             dir: PathBuf::from(dir),
             dependencies: Vec::new(),
+            tests: Vec::new(),
+            benches: Vec::new(),
         }
     }
 
