@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 use std::env;
 use std::ffi::OsString;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use crate::TaskError;
@@ -107,7 +107,15 @@ pub(crate) fn bench(root: &Path, chosen: &[String]) -> Result<(), TaskError> {
 
 /// The program that tests and benches start.
 fn binary(root: &Path) -> OsString {
-    env::var_os("HITHER_BIN").unwrap_or_else(|| root.join("target/release/hither").into())
+    env::var_os("HITHER_BIN").unwrap_or_else(|| target(root).join("release/hither").into())
+}
+
+/// Where cargo builds.
+pub(crate) fn target(root: &Path) -> PathBuf {
+    match env::var_os("CARGO_TARGET_DIR") {
+        Some(dir) => root.join(dir),
+        None => root.join("target"),
+    }
 }
 
 /// Cargo, for every package that compiles natively, with the client left out of the binary.

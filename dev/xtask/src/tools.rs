@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use crate::TaskError;
-use crate::cargo::{cargo, run};
+use crate::cargo::{cargo, run, target};
 
 /// A program, the places beside `PATH` where Debian has it, and the package it comes in.
 struct Tool {
@@ -111,7 +111,8 @@ pub(crate) fn deny(root: &Path) -> Result<(), TaskError> {
 
 /// cargo-deny of the version that is asked for: the one on this machine, or one of our own.
 fn deny_program(root: &Path) -> Result<PathBuf, TaskError> {
-    let own = root.join("target/tools/bin/cargo-deny");
+    let tools = target(root).join("tools");
+    let own = tools.join("bin/cargo-deny");
     for program in [PathBuf::from("cargo-deny"), own.clone()] {
         let version = Command::new(&program).arg("--version").output();
         let version = version.map(|output| output.stdout).unwrap_or_default();
@@ -123,9 +124,9 @@ fn deny_program(root: &Path) -> Result<PathBuf, TaskError> {
         .args(["install", "--quiet", "--locked", "cargo-deny"])
         .args(["--version", DENY_VERSION])
         .arg("--root")
-        .arg(root.join("target/tools"))
+        .arg(&tools)
         .arg("--target-dir")
-        .arg(root.join("target/tools/build")))?;
+        .arg(tools.join("build")))?;
     Ok(own)
 }
 
