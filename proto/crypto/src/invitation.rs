@@ -1013,3 +1013,6 @@ impl From<SignatureError> for RedeemError {
         Self::Forged
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -4,6 +4,11 @@
 //! The map is how a session is persisted. OpenMLS writes every change of state into it; [`Snapshot::since`]
 //! tells what is different from before, and the endpoint seals and stores just that.
 
+#![expect(
+    clippy::disallowed_methods,
+    reason = "OpenMLS's map is a HashMap: what leaves it is sorted, and erasing knows no order"
+)]
+
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::sync::{PoisonError, RwLockReadGuard, RwLockWriteGuard};

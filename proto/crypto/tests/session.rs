@@ -9,6 +9,10 @@ use proptest::prelude::*;
 mod support;
 use support::*;
 
+#[expect(
+    clippy::unnecessary_wraps,
+    reason = "it stands for what `receive` gives"
+)]
 fn application(epoch: u64, plaintext: &[u8]) -> Result<Received, ReceiveError> {
     Ok(Received::Application {
         epoch,
