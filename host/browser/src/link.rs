@@ -42,6 +42,9 @@ const SAMPLING: i32 = 250;
 /// Operations that may wait. The machine sends a handful; candidates of a large machine are some dozens.
 const MAX_OPERATIONS: usize = 512;
 
+/// Samples without an answer of the worker that are forgiven: a busy machine is no leak.
+const FORGIVEN: u32 = 5;
+
 /// Candidates kept for a description that is yet to come.
 const MAX_EARLY: usize = 64;
 
@@ -79,8 +82,18 @@ pub(crate) struct Link {
 #[derive(Default)]
 struct Seen {
     watchdog: Watchdog,
+    unanswered: u32,
     path: Option<PathReport>,
     media: MediaReport,
+}
+
+impl Seen {
+    /// Whether something passed the worker by. A worker that says nothing for long is judged by its last words.
+    fn look(&mut self, traffic: [Traffic; 3], counters: [Counters; 3], answered: bool) -> bool {
+        self.unanswered = if answered { 0 } else { self.unanswered + 1 };
+        let judged = answered || self.unanswered > FORGIVEN;
+        judged && self.watchdog.look(traffic, counters)
+    }
 }
 
 enum Operation {
@@ -478,8 +491,8 @@ async fn sample(link: Weak<Link>) {
     while let Some(link) = link.upgrade().filter(|link| !link.closed.get()) {
         if let Ok(report) = settled(link.connection.get_stats()).await {
             // The worker is asked after the browser: see the watchdog.
-            let counters = link.around.worker.count(link.id).await;
-            link.look(&Stats::new(report), counters);
+            let (counters, answered) = link.around.worker.count(link.id).await;
+            link.look(&Stats::new(report), counters, answered);
         }
         drop(link);
         sleep(SAMPLING).await;
@@ -488,13 +501,13 @@ async fn sample(link: Weak<Link>) {
 
 // Statistics.
 impl Link {
-    fn look(&self, stats: &Stats, counters: [Counters; 3]) {
+    fn look(&self, stats: &Stats, counters: [Counters; 3], answered: bool) {
         let mids = match &*self.transceivers.borrow() {
             Some(transceivers) => transceivers.mids(),
             None => return,
         };
         let traffic = stats.traffic(&mids);
-        if self.seen.borrow_mut().watchdog.look(traffic, counters) {
+        if self.seen.borrow_mut().look(traffic, counters, answered) {
             (self.around.unprotected)(self.id);
         }
         self.report_path(stats.path());
@@ -534,7 +547,20 @@ fn media_report(traffic: [Traffic; 3], counters: [Counters; 3]) -> MediaReport {
 
 #[cfg(test)]
 mod tests {
-    use super::without_candidates;
+    use super::{Counters, Seen, Traffic, without_candidates};
+
+    #[test]
+    fn a_worker_that_does_not_answer_is_forgiven_for_a_while() {
+        let mut seen = Seen::default();
+        let mut traffic = [Traffic::default(); 3];
+        let mut alarms = Vec::new();
+        for decoded in 1..20 {
+            traffic[1].frames_decoded = decoded;
+            alarms.push(seen.look(traffic, [Counters::default(); 3], false));
+        }
+        let first = alarms.iter().position(|alarm| *alarm);
+        assert!(first.is_some_and(|first| first > 5), "{alarms:?}");
+    }
 
     #[test]
     fn a_description_is_sent_without_candidates() {

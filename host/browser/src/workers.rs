@@ -182,16 +182,17 @@ impl MediaWorker {
         }
     }
 
-    /// A link's counters; those of the last time if it does not answer soon.
-    pub(crate) async fn count(&self, link: LinkId) -> [Counters; 3] {
+    /// A link's counters, and whether they are of now: if it does not answer soon, they are those of the last
+    /// time.
+    pub(crate) async fn count(&self, link: LinkId) -> ([Counters; 3], bool) {
         let counted = promise(|resolve, _| {
             let mut counting = self.0.counting.borrow_mut();
             counting.entry(link.0).or_default().push(resolve);
         });
         self.say(&Request::Count { link: link.0 });
-        drop(at_most(COUNTING, &counted).await);
+        let answered = at_most(COUNTING, &counted).await.is_some();
         let known = self.0.counted.borrow();
-        known.get(&link.0).copied().unwrap_or_default()
+        (known.get(&link.0).copied().unwrap_or_default(), answered)
     }
 
     /// Ends it. It starts again when it is needed.
