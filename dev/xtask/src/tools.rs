@@ -87,7 +87,13 @@ pub(crate) fn deny(root: &Path) -> Result<(), TaskError> {
         let mut command = Command::new(&program);
         command
             .current_dir(root)
-            .args(["--locked", "--workspace", "check", "--hide-inclusion-graph"])
+            .args([
+                "--log-level=error",
+                "--locked",
+                "--workspace",
+                "check",
+                "--hide-inclusion-graph",
+            ])
             .args(what);
         command
     };
