@@ -133,7 +133,10 @@ impl World {
             ports: PortRange::DYNAMIC,
             listeners: vec![([127, 0, 0, 1], 3478).into()],
             allow_private_peers: true,
-            limits: Limits::RECOMMENDED,
+            limits: Limits {
+                max_unauthenticated_per_second: u32::MAX,
+                ..Limits::RECOMMENDED
+            },
         };
         let server = Server::new(config, ChaCha20Rng::seed_from_u64(1), now);
         Self {

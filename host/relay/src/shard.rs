@@ -4,6 +4,7 @@
 //! The server is locked for one decision at a time, never across a system call or an await.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::io::IoSlice;
 use std::mem;
 use std::net::SocketAddr;
@@ -62,7 +63,6 @@ struct Tasks {
     is_stopped: bool,
 }
 
-#[derive(Debug)]
 pub(crate) struct Shard {
     server: Mutex<Server<ChaCha20Rng>>,
     clock: Clock,
@@ -327,7 +327,7 @@ impl Shard {
                     .relay_sockets_failed
                     .fetch_add(1, Ordering::Relaxed);
                 tracing::debug!(kind = ?error.kind(), "cannot open a relayed socket");
-                self.server().handle_relay_failed(relayed);
+                self.server().handle_relay_failed(relayed, self.clock.now());
             }
         }
         self.timer.notify_one();
@@ -350,6 +350,15 @@ impl Shard {
 
     fn tasks(&self) -> MutexGuard<'_, Tasks> {
         self.tasks.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Counts, but names nobody.
+impl fmt::Debug for Shard {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Shard")
+            .field("counters", &self.counters())
+            .finish_non_exhaustive()
     }
 }
 

@@ -103,7 +103,7 @@ fn seconds(now: Instant) -> [u8; SECONDS_LEN] {
     clippy::expect_used,
     reason = "HMAC takes keys of any length (RFC 2104 §2)"
 )]
-fn hmac_sha256(key: &[u8]) -> Hmac<Sha256> {
+pub(crate) fn hmac_sha256(key: &[u8]) -> Hmac<Sha256> {
     Hmac::new_from_slice(key).expect("HMAC takes keys of any length")
 }
 

@@ -15,6 +15,7 @@
 
 mod allocation;
 mod authentication;
+mod budget;
 mod config;
 mod counters;
 mod forward;
@@ -27,6 +28,7 @@ mod table;
 mod tests;
 mod tuple;
 
+use core::fmt;
 use std::collections::VecDeque;
 
 use hither_sansio::{Instant, Now};
@@ -39,6 +41,7 @@ pub use peer_policy::AddressClass;
 pub use tuple::{FiveTuple, PeerAddr, RelayedAddr, Transport};
 
 use crate::nonce::NonceKey;
+use budget::Budget;
 use peer_policy::PeerPolicy;
 use reply::{Answer, Refusal, ReplyTo};
 use table::Table;
@@ -69,11 +72,11 @@ pub enum Event {
 }
 
 /// All allocations of one relay.
-#[derive(Debug)]
 pub struct Server<R> {
     config: Config,
     policy: PeerPolicy,
     nonce_key: NonceKey,
+    budget: Budget,
     rng: R,
     table: Table,
     counters: Counters,
@@ -88,6 +91,7 @@ impl<R: CryptoRng> Server<R> {
         Ok(Self {
             policy: PeerPolicy::new(&config),
             nonce_key: NonceKey::random(&mut rng),
+            budget: Budget::new(&mut rng),
             config,
             rng,
             table: Table::default(),
@@ -153,14 +157,37 @@ impl<R: CryptoRng> Server<R> {
         }
     }
 
-    fn reply(&mut self, to: FiveTuple, reply_to: &ReplyTo, result: Result<Answer, Refusal>) {
+    fn reply(
+        &mut self,
+        to: FiveTuple,
+        reply_to: &ReplyTo,
+        result: &Result<Answer, Refusal>,
+        now: Instant,
+    ) {
+        // A stream's handshake and a good integrity both prove that the client is where it says.
+        if reply_to.key.is_none() && to.transport == Transport::Udp {
+            let max = self.config.limits.max_unauthenticated_per_second;
+            if !self.budget.spend(to.client.ip(), max, now) {
+                self.counters.dropped_by_budget += 1;
+                return;
+            }
+        }
         match result {
             Ok(_) => self.counters.requests_granted += 1,
             Err(_) => self.counters.requests_refused += 1,
         }
         // No answer of ours comes near the length that a message can have.
-        if let Ok(payload) = reply_to.emit(&result, &self.config.realm) {
+        if let Ok(payload) = reply_to.emit(result, &self.config.realm) {
             self.transmits.push_back(Transmit { to, payload });
         }
+    }
+}
+
+/// Counts, but names nobody: what a relay holds is who talks to whom.
+impl<R> fmt::Debug for Server<R> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Server")
+            .field("allocations", &self.table.allocations())
+            .finish_non_exhaustive()
     }
 }

@@ -72,6 +72,9 @@ pub struct Limits {
     pub refresh_after_expiry: Duration,
     /// How long a nonce is good.
     pub nonce_lifetime: Duration,
+    /// Answers a second to one IPv4 address or IPv6 /64 over UDP that is not authenticated: bindings and
+    /// challenges. They are what a relay can be abused for against others.
+    pub max_unauthenticated_per_second: u32,
 }
 
 impl Limits {
@@ -85,6 +88,7 @@ impl Limits {
         max_lifetime: Duration::from_secs(3_600),
         refresh_after_expiry: Duration::from_secs(24 * 3_600),
         nonce_lifetime: Duration::from_secs(3_600),
+        max_unauthenticated_per_second: 200,
     };
 }
 

@@ -37,6 +37,8 @@ pub struct Counters {
     pub dropped_without_channel: u64,
     /// Data to or from a peer without a permission.
     pub dropped_without_permission: u64,
+    /// Answers that were not given because the source had too many unauthenticated ones in one second.
+    pub dropped_by_budget: u64,
     /// Data to a peer that the policy forbids.
     pub dropped_by_policy: u64,
 }

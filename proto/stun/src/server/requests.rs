@@ -95,9 +95,9 @@ impl<R: CryptoRng> Server<R> {
             }
         };
         match outcome {
-            Ok(Some(answer)) => self.reply(client, &reply_to, Ok(answer)),
+            Ok(Some(answer)) => self.reply(client, &reply_to, &Ok(answer), now.instant),
             Ok(None) => {}
-            Err(refusal) => self.reply(client, &reply_to, Err(refusal)),
+            Err(refusal) => self.reply(client, &reply_to, &Err(refusal), now.instant),
         }
     }
 
@@ -225,11 +225,11 @@ impl<R: CryptoRng> Server<R> {
         let answer = allocated(&opening.client, &allocation, now.instant);
         self.table.insert(opening.client, allocation);
         self.counters.allocations_made += 1;
-        self.reply(opening.client, &opening.reply_to, Ok(answer));
+        self.reply(opening.client, &opening.reply_to, &Ok(answer), now.instant);
     }
 
     /// The host could not open it: another port is tried, or the client is refused.
-    pub fn handle_relay_failed(&mut self, relayed: RelayedAddr) {
+    pub fn handle_relay_failed(&mut self, relayed: RelayedAddr, now: Now) {
         let Some(mut opening) = self.table.remove_opening(relayed) else {
             return;
         };
@@ -240,7 +240,7 @@ impl<R: CryptoRng> Server<R> {
             _ => self.open(opening),
         };
         if let Err(refusal) = result {
-            self.reply(client, &reply_to, Err(refusal));
+            self.reply(client, &reply_to, &Err(refusal), now.instant);
         }
     }
 

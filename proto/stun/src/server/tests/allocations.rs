@@ -59,7 +59,7 @@ fn a_port_that_cannot_be_opened_is_replaced_until_there_is_no_hope() {
     while let Some(Event::OpenRelay { relayed }) = scene.server.poll_event() {
         assert_eq!(scene.server.poll_transmit(), None);
         tried.push(relayed);
-        scene.server.handle_relay_failed(relayed);
+        scene.server.handle_relay_failed(relayed, scene.now);
     }
     assert_eq!(tried.len(), 8);
     let payload = scene.server.poll_transmit().unwrap().payload;

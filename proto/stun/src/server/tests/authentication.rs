@@ -225,6 +225,37 @@ fn unknown_attributes_are_named_to_strangers_only_in_bindings() {
 }
 
 #[test]
+fn a_source_that_asks_too_often_unauthenticated_hears_nothing_until_the_next_second() {
+    let mut small = super::scene::config();
+    small.limits.max_unauthenticated_per_second = 2;
+    let mut scene = Scene::with(small);
+    // One answer is spent on the challenge that gives her a nonce.
+    let ana = scene.client(ANA);
+    let binding = scene.message(Class::Request, Method::BINDING);
+    let binding = binding.finish(None, false).unwrap();
+    assert_eq!(scene.hear(ana.tuple, &binding).error(), None);
+    scene.unheard(ana.tuple, &binding);
+    let challenged = scene.message(Class::Request, Method::ALLOCATE);
+    scene.unheard(ana.tuple, &challenged.finish(None, false).unwrap());
+    assert_eq!(scene.server.counters().dropped_by_budget, 2);
+    // Who is authenticated is answered all the same, and so is who has a stream.
+    scene.allocate(&ana);
+    let mut stream = ana.tuple;
+    stream.transport = crate::server::Transport::Tcp;
+    assert_eq!(scene.hear(stream, &binding).error(), None);
+    scene.wait(1);
+    assert_eq!(scene.hear(ana.tuple, &binding).error(), None);
+}
+
+#[test]
+fn a_printed_server_names_nobody() {
+    let mut scene = Scene::new();
+    scene.allocated(ANA);
+    let printed = format!("{:?}", scene.server);
+    assert_eq!(printed, "Server { allocations: 1, .. }");
+}
+
+#[test]
 fn a_stranger_that_sends_anything_else_hears_nothing_and_is_counted() {
     let mut scene = Scene::new();
     let tuple = scene.client(ANA).tuple;
