@@ -5,13 +5,14 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
+use hither_api::InvitationId;
 use hither_crypto::vault::RootKey;
 use rand_chacha::ChaCha20Rng;
 use rand_core::{Rng as _, SeedableRng as _};
 use serde::{Serialize, de::DeserializeOwned};
 
 use crate::{
-    ContactId, Event, HttpRequest, InvitationKey, LinkAction, Method, Notice, SocketAction,
+    ContactId, Event, HttpRequest, InvitationKey, LinkAction, LinkId, Method, Notice, SocketAction,
     StretchJob, Transmit, WriteBatch,
 };
 use hither_crypto::stretch::Stretch;
@@ -27,11 +28,15 @@ pub(crate) enum Purpose {
     Register,
     MintRegistration(InvitationKey),
     Park(InvitationKey),
-    Withdraw,
+    Withdraw(InvitationId),
     FetchInvitation,
     PutJoin(ContactId),
     PutMessage(ContactId, u64),
     PutSignal(ContactId),
+    /// An acknowledgement up to here.
+    PutAck(ContactId, u64),
+    /// That texts up to here were shown.
+    PutRead(ContactId, u64),
     Farewell(String),
     ListDevices,
     ChangeDevice,
@@ -56,6 +61,7 @@ pub(crate) struct Base {
     next_id: u32,
     purposes: BTreeMap<u32, Purpose>,
     stretchings: BTreeMap<u32, Stretching>,
+    next_link: u32,
 }
 
 impl Base {
@@ -69,6 +75,7 @@ impl Base {
             next_id: 1,
             purposes: BTreeMap::new(),
             stretchings: BTreeMap::new(),
+            next_link: 1,
         }
     }
 
@@ -83,6 +90,13 @@ impl Base {
         let id = self.next_id;
         self.next_id = self.next_id.wrapping_add(1).max(1);
         id
+    }
+
+    /// A name for a peer connection. Not even locking and unlocking makes one come again.
+    pub(crate) fn next_link(&mut self) -> LinkId {
+        let link = LinkId(self.next_link);
+        self.next_link = self.next_link.wrapping_add(1);
+        link
     }
 
     // ---- the way out
@@ -110,7 +124,22 @@ impl Base {
         self.purposes.remove(&id)
     }
 
+    /// Forgets why requests were made: their answers will be thrown away.
+    pub(crate) fn forget_purpose(&mut self, why: &Purpose) {
+        self.purposes.retain(|_, other| other != why);
+    }
+
+    /// How many requests of a kind are under way.
+    pub(crate) fn asked(&self, kind: impl Fn(&Purpose) -> bool) -> usize {
+        self.purposes.values().filter(|why| kind(why)).count()
+    }
+
     pub(crate) fn socket(&mut self, action: SocketAction) {
+        if !matches!(action, SocketAction::Send(_)) {
+            // Whatever still waits was meant for a socket that is no more.
+            self.transmits
+                .retain(|waiting| !matches!(waiting, Transmit::Socket(_)));
+        }
         self.transmits.push_back(Transmit::Socket(action));
     }
 
@@ -146,6 +175,10 @@ impl Base {
 
     /// Tells the person, once per kind while it stands.
     pub(crate) fn notice(&mut self, notice: Notice) {
+        let known = self.notices.contains(&notice);
+        if known && is_of_others_making(&notice) {
+            return;
+        }
         self.notices.retain(|old| *old != notice);
         if self.notices.len() >= MAX_NOTICES {
             self.notices.remove(0);
@@ -174,6 +207,22 @@ impl Base {
         self.notices.clear();
         self.records.root = None;
         self.records.names.clear();
+    }
+
+    /// How much waits to be done outside.
+    #[cfg(test)]
+    pub(crate) fn waiting_transmits(&self) -> usize {
+        self.transmits.len().max(self.purposes.len())
+    }
+
+    /// Names of stored records that begin with `prefix`.
+    #[cfg(test)]
+    pub(crate) fn names(&self, prefix: &str) -> Vec<String> {
+        let names = self.records.names.iter();
+        names
+            .filter(|name| name.starts_with(prefix))
+            .cloned()
+            .collect()
     }
 
     // ---- the records
@@ -229,6 +278,18 @@ impl Base {
             self.delete(&name);
         }
     }
+}
+
+/// Whether somebody else can bring a notice about as often as they like: while it stands, it is not told again.
+fn is_of_others_making(notice: &Notice) -> bool {
+    matches!(
+        notice,
+        Notice::TamperingSeen { .. }
+            | Notice::JoinRefused { .. }
+            | Notice::InvitationReplayed { .. }
+            | Notice::MailboxRefused { .. }
+            | Notice::NodeRefused { .. }
+    )
 }
 
 /// Reads what [`Base::put`] wrote.

@@ -19,7 +19,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::base::Base;
 use crate::client::{CALL, Client};
-use crate::contact::MOMENT;
+use crate::contact::{Contact, MOMENT};
 use crate::links::Opening;
 use crate::payload::{LinkOffer, Payload, Signal, WireEnd};
 use crate::{
@@ -152,7 +152,7 @@ impl Client {
         self.apply_media(base);
         if !standing {
             let opening = Opening {
-                id: self.next_link(),
+                id: base.next_link(),
                 role: LinkRole::Answerer,
                 token: *call.as_bytes(),
                 secrets,
@@ -221,7 +221,8 @@ impl Client {
         if age > RING_FOR {
             return self.missed(base, id, call);
         }
-        let Some(contact) = self.contacts.get_mut(&id) else {
+        let approved = |contact: &&mut Contact| contact.stored.state == ContactState::Active;
+        let Some(contact) = self.contacts.get_mut(&id).filter(approved) else {
             return;
         };
         if self.call.as_ref().is_some_and(|own| !own.is_over()) {
@@ -261,7 +262,7 @@ impl Client {
         });
         if !standing {
             let opening = Opening {
-                id: self.next_link(),
+                id: base.next_link(),
                 role: LinkRole::Offerer,
                 token: *call.as_bytes(),
                 secrets,
@@ -438,7 +439,7 @@ impl Client {
                 return;
             };
             let opening = Opening {
-                id: self.next_link(),
+                id: base.next_link(),
                 role: LinkRole::Answerer,
                 token: offer.token,
                 secrets,
@@ -475,7 +476,7 @@ impl Client {
             ice: self.ice(id),
             revealed: true,
             call,
-            id: self.next_link(),
+            id: base.next_link(),
         };
         self.open_link(base, id, opening, now);
     }

@@ -16,14 +16,15 @@ use serde::{Deserialize, Serialize};
 
 use crate::base::{Base, Purpose, read_record};
 use crate::calls::{Call, StoredCall};
-use crate::contact::{Contact, Inbound, Posted, Source, Stored, StoredProfile};
+use crate::contact::{Contact, Inbound, Posted, Receipt, Source, Stored, StoredProfile};
+use crate::leftovers::{Farewell, LEFTOVERS, Leftovers};
 use crate::meet::{Invitation, Joining, StoredInvitation};
 use crate::node::{Node, NodeEvent};
 use crate::payload::{Payload, Signal};
 use crate::stream::StoredOutgoing;
 use crate::{
     ContactId, ContactState, Delivery, HttpFailure, HttpResponse, IceConfig, InvitationKey,
-    LinkEvent, LinkId, MessageId, Method, Notice, SocketEvent,
+    LinkAction, LinkEvent, LinkId, MessageId, Method, Notice, SocketEvent,
 };
 
 /// The record of the account.
@@ -32,6 +33,8 @@ pub(crate) const ACCOUNT: &str = "account";
 pub(crate) const CALL: &str = "call";
 /// The name under which device labels are sealed.
 const LABEL: &str = "label";
+/// Longest sentence of a node that is passed on, in characters.
+const MAX_SENTENCE: usize = 300;
 /// Where a contact is listed if nobody said otherwise.
 pub(crate) const DEFAULT_CATEGORY: &str = "Contacts";
 
@@ -53,6 +56,8 @@ pub(crate) struct Account {
 /// A text as stored.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct StoredText {
+    /// Where it stands in its conversation; a damaged neighbour leaves a gap.
+    pub(crate) place: u64,
     pub(crate) text: Arc<str>,
     pub(crate) time: UnixTime,
     pub(crate) delivery: Delivery,
@@ -73,9 +78,9 @@ pub(crate) struct Client {
     pub(crate) call: Option<Call>,
     pub(crate) open: Option<ContactId>,
     pub(crate) devices: Option<Vec<DeviceSummary>>,
-    /// Envelopes of removed contacts that still have to leave: record name, address, bytes.
-    farewells: BTreeMap<String, (crate::payload::Address, Vec<u8>)>,
-    next_link: u32,
+    /// Last words to removed contacts, by record name.
+    pub(crate) farewells: BTreeMap<String, Farewell>,
+    pub(crate) leftovers: Leftovers,
     pub(crate) picture: Option<Arc<[u8]>>,
 }
 
@@ -101,7 +106,7 @@ impl Client {
             open: None,
             devices: None,
             farewells: BTreeMap::new(),
-            next_link: 1,
+            leftovers: Leftovers::default(),
             picture,
         }
     }
@@ -142,6 +147,9 @@ impl Client {
                 client.farewells.insert(name.clone(), farewell);
             }
         }
+        if let Some(bytes) = records.get(LEFTOVERS) {
+            client.leftovers = read_record(bytes).unwrap_or_default();
+        }
         if let Some(stored) = records
             .get(CALL)
             .and_then(|bytes| read_record::<StoredCall>(bytes))
@@ -156,12 +164,6 @@ impl Client {
 
     pub(crate) fn save_account(&self, base: &mut Base) {
         base.put(ACCOUNT, &self.account);
-    }
-
-    pub(crate) fn next_link(&mut self) -> LinkId {
-        let link = LinkId(self.next_link);
-        self.next_link = self.next_link.wrapping_add(1);
-        link
     }
 
     /// Servers and policy for a link to this contact.
@@ -204,6 +206,7 @@ impl Client {
             } => self.delivered(base, mailbox, sequence, bytes, now),
             NodeEvent::Refused(problem) => base.notice(refused(problem)),
             NodeEvent::Revoked => base.notice(Notice::DeviceRevoked),
+            NodeEvent::Deleted(request) => self.mailbox_deleted(base, request),
         }
     }
 
@@ -212,7 +215,8 @@ impl Client {
             self.account.role = self.node.role;
             self.save_account(base);
         }
-        for contact in self.contacts.values() {
+        let standing = |contact: &&Contact| contact.stored.state != ContactState::Closed;
+        for contact in self.contacts.values().filter(standing) {
             let capability = Capability::from_bytes(contact.stored.inbox.capability);
             let key = contact.read_key();
             self.node
@@ -224,10 +228,7 @@ impl Client {
         }
         self.always_direct_again(base, now);
         self.ask_for_call_back(base);
-        for (name, (address, bytes)) in &self.farewells {
-            let purpose = Purpose::Farewell(name.clone());
-            crate::contact::post_to(base, address, purpose, bytes.clone(), crate::contact::WEEK);
-        }
+        self.clear_leftovers(base);
     }
 
     /// An envelope came through the node.
@@ -322,7 +323,7 @@ impl Client {
         match signal {
             Signal::Ack { .. } => {}
             Signal::Sync { .. } => contact.send_ack(base),
-            Signal::Read { up_to } => self.mark(base, id, up_to, Delivery::Read),
+            Signal::Read { up_to } => self.they_read(base, id, up_to),
             Signal::Typing => self.they_type(base, id, now),
             Signal::Offer(offer) => self.link_offered(base, id, offer, now),
             Signal::Answer { token, salt, sdp } => {
@@ -389,24 +390,19 @@ impl Client {
                 self.registration_minted(base, invitation, result, now);
             }
             Purpose::Park(invitation) => self.parked(base, invitation, result),
-            Purpose::Withdraw => {}
+            Purpose::Withdraw(place) => self.unparked(base, place, &result),
             Purpose::FetchInvitation => self.fetched(base, result),
             Purpose::PutJoin(id) => self.posted(base, id, None, &result, now),
             Purpose::PutMessage(id, number) => self.posted(base, id, Some(number), &result, now),
-            Purpose::PutSignal(id) => {
-                if result.is_err()
-                    && let Some(contact) = self.contacts.get(&id)
-                    && !contact.channel_open()
-                {
-                    base.changed();
-                }
+            // Lost: a signal is worth no second try.
+            Purpose::PutSignal(_) => {}
+            Purpose::PutAck(id, up_to) => {
+                self.receipt_posted(id, Receipt::Ack(up_to), &result, now);
             }
-            Purpose::Farewell(name) => {
-                if !matches!(result, Err(Failure::Later)) {
-                    base.delete(&name);
-                    self.farewells.remove(&name);
-                }
+            Purpose::PutRead(id, up_to) => {
+                self.receipt_posted(id, Receipt::Read(up_to), &result, now);
             }
+            Purpose::Farewell(name) => self.farewell_posted(base, &name, &result),
             Purpose::ListDevices => self.devices_listed(base, result),
             Purpose::ChangeDevice => {
                 if let Err(Failure::Refused(problem)) = result {
@@ -431,25 +427,22 @@ impl Client {
         let text = number
             .and_then(|number| contact.sender.get(number))
             .and_then(|outgoing| outgoing.stored.text);
-        let fate = match result {
-            Ok(_) => Posted::Taken,
-            Err(Failure::Later) => Posted::Later,
-            Err(Failure::Refused(problem)) if matches!(problem.status, 429 | 507 | 500..=599) => {
-                let title = problem.title.clone();
-                base.notice(Notice::MailboxRefused { contact: id, title });
-                Posted::Later
-            }
-            Err(Failure::Refused(problem)) => {
-                let title = problem.title.clone();
-                base.notice(Notice::MailboxRefused { contact: id, title });
-                Posted::Refused
-            }
-        };
+        let fate = fate_of(result);
+        if let Err(Failure::Refused(problem)) = result {
+            let title = problem.title.chars().take(MAX_SENTENCE).collect();
+            base.notice(Notice::MailboxRefused { contact: id, title });
+        }
         contact.posted(base, number, fate, now);
         if let (Some(text), Posted::Taken) = (text, fate) {
             self.mark(base, id, text, Delivery::Sent);
         }
         base.changed();
+    }
+
+    fn receipt_posted(&mut self, id: ContactId, receipt: Receipt, result: &Outcome, now: Now) {
+        if let Some(contact) = self.contacts.get_mut(&id) {
+            contact.receipt_posted(receipt, fate_of(result), now);
+        }
     }
 
     // ---- devices
@@ -501,6 +494,15 @@ impl Client {
     }
 
     // ---- links
+
+    /// Closes every link and says nothing: the vault is being closed.
+    pub(crate) fn close_links(&mut self, base: &mut Base) {
+        for contact in self.contacts.values_mut() {
+            if let Some(link) = contact.link.take() {
+                base.link(LinkAction::Close { link: link.id });
+            }
+        }
+    }
 
     pub(crate) fn contact_of_link(&self, link: LinkId) -> Option<ContactId> {
         self.contacts
@@ -637,31 +639,16 @@ impl Client {
         if contact.stored.state != ContactState::Closed {
             self.say_farewell(base, &mut contact);
         }
-        self.node
-            .delete_mailbox(base, contact.mailbox(), contact.read_key());
+        if contact.stored.state != ContactState::Closed {
+            let inbox = &contact.stored.inbox;
+            self.drop_mailbox(base, inbox.mailbox, inbox.read_key);
+        }
         base.delete_all(&Contact::prefix(id));
         self.texts.remove(&id);
         if self.open == Some(id) {
             self.open = None;
         }
         base.changed();
-    }
-
-    /// The last envelope is sealed now, so that the keys can go before it has left.
-    fn say_farewell(&mut self, base: &mut Base, contact: &mut Contact) {
-        let payload = if contact.stored.state == ContactState::WantsApproval {
-            Payload::Reject
-        } else {
-            Payload::Close
-        };
-        let Some((address, bytes)) = contact.farewell(base, &payload) else {
-            return;
-        };
-        let name = format!("farewell/{}", contact.id.to_hex());
-        base.put(&name, &(&address, &bytes));
-        let purpose = Purpose::Farewell(name.clone());
-        crate::contact::post_to(base, &address, purpose, bytes.clone(), crate::contact::WEEK);
-        self.farewells.insert(name, (address, bytes));
     }
 
     pub(crate) fn seal_label(base: &mut Base, label: &str) -> Vec<u8> {
@@ -687,6 +674,17 @@ pub(crate) enum Failure {
     Refused(Problem),
 }
 
+fn fate_of(result: &Outcome) -> Posted {
+    match result {
+        Ok(_) => Posted::Taken,
+        Err(Failure::Refused(problem)) if matches!(problem.status, 408 | 429 | 500..=599) => {
+            Posted::Later
+        }
+        Err(Failure::Refused(_)) => Posted::Refused,
+        Err(Failure::Later) => Posted::Later,
+    }
+}
+
 pub(crate) fn outcome(response: HttpResponse) -> Outcome {
     match response.result {
         Ok((200..=299, body)) => Ok(body),
@@ -699,10 +697,11 @@ pub(crate) fn outcome(response: HttpResponse) -> Outcome {
 }
 
 pub(crate) fn refused(problem: Problem) -> Notice {
+    let bounded = |text: String| text.chars().take(MAX_SENTENCE).collect();
     Notice::NodeRefused {
-        kind: problem.kind,
-        title: problem.title,
-        detail: problem.detail,
+        kind: bounded(problem.kind),
+        title: bounded(problem.title),
+        detail: bounded(problem.detail),
     }
 }
 
@@ -738,7 +737,8 @@ fn restore_contact(
             waiting.insert(number, read_record(bytes)?);
         } else if let Some(place) = rest.strip_prefix("text/") {
             let place = u64::from_str_radix(place, 16).ok()?;
-            texts.insert(place, read_record(bytes)?);
+            let (id, stored): (MessageId, StoredText) = read_record(bytes)?;
+            texts.insert(place, (id, StoredText { place, ..stored }));
         }
     }
     let session = Session::restore(entries).ok()?;

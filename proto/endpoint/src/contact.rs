@@ -8,19 +8,20 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 use hither_api::{Capability, MailboxId, ReadKey, header, limits, path};
-use hither_crypto::envelope::{self, Kind};
+use hither_crypto::envelope::{self, HeaderKey, Kind};
 use hither_crypto::identity::{Fingerprint, PublicIdentity};
-use hither_crypto::invitation::{PendingInvitation, Transcript};
+use hither_crypto::invitation::{PendingInvitation, RedeemError, Transcript};
 use hither_crypto::quick::{QuickOpener, QuickSealer};
 use hither_crypto::session::{EpochSecrets, Received, Session};
 use hither_sansio::{Duration, Instant, Now, UnixTime};
 use serde::{Deserialize, Serialize};
 
 use crate::base::{Base, Purpose};
+use crate::leftovers::Farewell;
 use crate::links::Link;
 use crate::payload::{Address, Payload, Signal};
 use crate::stream::{Arrival, Receiver, Sender, StoredOutgoing, Via};
-use crate::{ContactId, ContactState, LinkAction, Method};
+use crate::{ContactId, ContactState, LinkAction, LinkState, Method};
 
 /// HTTP puts under way to one contact.
 const MAX_POSTING: usize = 4;
@@ -36,6 +37,21 @@ const MESSAGES_PER_EPOCH: u32 = 50;
 const EPOCH_LIFETIME: Duration = Duration::from_secs(24 * 3600);
 /// Before a call, the session is refreshed if it is older than this.
 const EPOCH_BEFORE_CALL: Duration = Duration::from_secs(600);
+/// A failed put is tried again after this, then after twice as long, and so on.
+const POST_AGAIN: Duration = Duration::from_millis(500);
+/// The same for one that was refused.
+const REFUSED_AGAIN: Duration = Duration::from_secs(30);
+/// The same for receipts.
+const RECEIPT_AGAIN: Duration = Duration::from_secs(2);
+/// The longest of these waits.
+const LONGEST_WAIT: Duration = Duration::from_secs(3600);
+/// Without an acknowledgement they are asked for one, a little after a loss could be told from a delay.
+const SYNC_CHANNEL: Duration = Duration::from_secs(6);
+const SYNC_MAILBOX: Duration = Duration::from_secs(61);
+/// Signals on their way into one mailbox at the same time.
+const MAX_SIGNALS: usize = 64;
+/// Header keys of past epochs.
+const MAX_OLDER: usize = 8;
 /// A mailbox keeps signals of the moment so long, in seconds.
 pub(crate) const MOMENT: u64 = 60;
 /// A mailbox keeps receipts so long, in seconds.
@@ -70,23 +86,40 @@ pub(crate) struct Stored {
     pub(crate) inbox: Inbox,
     pub(crate) outbox: Option<Address>,
     pub(crate) transcript: Option<Transcript>,
-    /// The invitation that they answered, kept until it expires so that a second use is recognised.
-    pub(crate) spent: Option<(PendingInvitation, String)>,
+    /// The invitation that they answered.
+    pub(crate) spent: Option<Spent>,
     /// M1, until it is at its node.
     pub(crate) join: Option<Vec<u8>>,
     pub(crate) next_out: u64,
     pub(crate) received: u64,
     pub(crate) current: EpochSecrets,
     pub(crate) previous: Option<EpochSecrets>,
+    /// Of epochs before that: by these, what comes late is told from what is forged.
+    pub(crate) older: VecDeque<HeaderKey>,
+    /// Up to where they know that we received.
+    pub(crate) acked: u64,
     pub(crate) turn: Turn,
     pub(crate) pending_commit: Option<u64>,
     pub(crate) since_commit: u32,
     pub(crate) last_commit: UnixTime,
     /// Our texts so far.
     pub(crate) own_texts: u64,
+    /// Their texts so far.
+    pub(crate) their_texts: u64,
     /// Their texts that were shown.
     pub(crate) read: u64,
+    /// Up to where they know it.
+    pub(crate) read_told: u64,
     pub(crate) unread: u32,
+}
+
+/// An invitation that was answered, kept until it expires so that a second use is recognised.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct Spent {
+    pub(crate) pending: PendingInvitation,
+    pub(crate) note: String,
+    /// Digest of the answer that was taken: the very same one may come again, and means nothing.
+    pub(crate) answer: [u8; 32],
 }
 
 /// How they introduced themselves.
@@ -96,12 +129,30 @@ pub(crate) struct StoredProfile {
     pub(crate) picture: Option<Vec<u8>>,
 }
 
+/// An MLS message that waits for its turn.
+#[derive(Clone, Debug)]
+struct Sealed {
+    epoch: u64,
+    body: Vec<u8>,
+    from: Source,
+}
+
 /// An envelope that waits for its epoch.
 #[derive(Debug)]
 struct Held {
     bytes: Vec<u8>,
     from: Source,
     until: Instant,
+}
+
+/// What an envelope is that no key opens.
+enum Stray {
+    /// Of an epoch that is over, or the answer that was taken already.
+    Late,
+    /// An invitation is being used a second time.
+    SecondUse(String),
+    /// Nobody knows yet.
+    Unknown,
 }
 
 /// Where an envelope came from.
@@ -138,7 +189,7 @@ pub(crate) struct Contact {
     pub(crate) safety_number: String,
     pub(crate) session: Session,
     pub(crate) sender: Sender,
-    receiver: Receiver<(u64, Vec<u8>)>,
+    receiver: Receiver<Sealed>,
     sealer: Option<(u64, QuickSealer)>,
     openers: BTreeMap<u64, QuickOpener>,
     held: VecDeque<Held>,
@@ -149,8 +200,15 @@ pub(crate) struct Contact {
     peer_sent: Option<(u64, u64)>,
     pub(crate) retry_at: Option<Instant>,
     failures: u32,
+    refusals: u32,
+    /// When they are asked how far they are.
+    sync_due: Option<Instant>,
+    syncs: u32,
+    /// When receipts that did not get through are told again.
+    receipt_due: Option<Instant>,
+    receipt_failures: u32,
+    read_over_channel: bool,
     pub(crate) join_posting: bool,
-    pub(crate) mailbox_refused: bool,
     pub(crate) typing_until: Option<Instant>,
     pub(crate) typing_sent: Option<Instant>,
     pub(crate) link: Option<Link>,
@@ -185,7 +243,12 @@ impl Contact {
             retry_at: None,
             failures: 0,
             join_posting: false,
-            mailbox_refused: false,
+            refusals: 0,
+            sync_due: None,
+            syncs: 0,
+            receipt_due: None,
+            receipt_failures: 0,
+            read_over_channel: false,
             typing_until: None,
             typing_sent: None,
             link: None,
@@ -270,11 +333,11 @@ impl Contact {
 
     /// Hands over whatever is unsent, by the best way there is.
     pub(crate) fn flush(&mut self, base: &mut Base, now: Now) {
-        if self.retry_at.is_some_and(|at| at > now.instant) || self.mailbox_refused {
-            if !self.channel_open() {
-                return;
-            }
-        } else {
+        let waits = self.retry_at.is_some_and(|at| at > now.instant);
+        if waits && !self.channel_open() {
+            return;
+        }
+        if !waits {
             self.retry_at = None;
         }
         if self.stored.join.is_some() {
@@ -304,6 +367,7 @@ impl Contact {
             };
             self.sender.mark(number, via, now.instant);
         }
+        self.expect_ack(now);
     }
 
     fn post_join(&mut self, base: &mut Base) {
@@ -318,39 +382,87 @@ impl Contact {
 
     /// Seals and sends a signal; lost if there is no way now.
     pub(crate) fn signal(&mut self, base: &mut Base, signal: &Signal, keep_secs: u64) {
+        self.signal_for(base, signal, keep_secs, Purpose::PutSignal(self.id));
+    }
+
+    /// The same, with an ear for what becomes of it. Answers whether it went over the channel.
+    fn signal_for(
+        &mut self,
+        base: &mut Base,
+        signal: &Signal,
+        keep_secs: u64,
+        purpose: Purpose,
+    ) -> bool {
+        if self.stored.state == ContactState::Closed {
+            return false;
+        }
+        let channel = self.open_channel();
+        let way = channel.is_some() || (self.stored.join.is_none() && !self.is_flooding(base));
+        if !way {
+            return false;
+        }
+        let Some(bytes) = self.seal_signal(base, signal) else {
+            return false;
+        };
+        match channel {
+            Some(link) => base.link(LinkAction::Send { link, bytes }),
+            None => drop(self.post(base, purpose, bytes, keep_secs)),
+        }
+        channel.is_some()
+    }
+
+    /// Whoever provokes signals faster than the node takes them gets fewer.
+    fn is_flooding(&self, base: &Base) -> bool {
+        base.asked(|why| *why == Purpose::PutSignal(self.id)) >= MAX_SIGNALS
+    }
+
+    fn seal_signal(&mut self, base: &mut Base, signal: &Signal) -> Option<Vec<u8>> {
         let epoch = self.stored.current.epoch;
         if self.sealer.as_ref().is_none_or(|(of, _)| *of != epoch) {
             let leaf = self.session.own_leaf();
             let sealer = QuickSealer::new(&self.stored.current, leaf, &mut base.rng);
             self.sealer = Some((epoch, sealer));
         }
-        let Some((_, sealer)) = &mut self.sealer else {
-            return;
-        };
-        let Ok(body) = sealer.seal(&signal.emit()) else {
-            return;
-        };
-        let Some(bytes) = self.envelope(base, Kind::Quick, 0, &body) else {
-            return;
-        };
-        if let Some(link) = self.open_channel() {
-            base.link(LinkAction::Send { link, bytes });
-        } else if self.stored.join.is_none() {
-            let purpose = Purpose::PutSignal(self.id);
-            self.post(base, purpose, bytes, keep_secs);
-        }
+        let (_, sealer) = self.sealer.as_mut()?;
+        let body = sealer.seal(&signal.emit()).ok()?;
+        self.envelope(base, Kind::Quick, 0, &body)
     }
 
-    /// Seals a last payload and answers where it goes; the contact is being removed.
-    pub(crate) fn farewell(
-        &mut self,
-        base: &mut Base,
-        payload: &Payload,
-    ) -> Option<(Address, Vec<u8>)> {
+    /// Seals a last payload behind all that may not have arrived; the contact is being removed.
+    pub(crate) fn farewell(&mut self, base: &mut Base, payload: &Payload) -> Option<Farewell> {
+        if self.stored.join.is_some() {
+            // They have never heard of us.
+            return None;
+        }
         let body = self.session.seal(&payload.emit()).ok()?;
-        let number = self.sender.next().max(1);
-        let bytes = self.envelope(base, Kind::Mls, number, &body)?;
-        Some((self.stored.outbox.clone()?, bytes))
+        self.sender.push(StoredOutgoing { body, text: None });
+        let last: Vec<(u64, Vec<u8>)> = self
+            .sender
+            .unsure()
+            .map(|(number, stored)| (number, stored.body.clone()))
+            .collect();
+        let envelopes = last
+            .into_iter()
+            .filter_map(|(number, body)| self.envelope(base, Kind::Mls, number, &body))
+            .collect();
+        Some(Farewell {
+            address: self.stored.outbox.clone()?,
+            envelopes,
+        })
+    }
+
+    /// The conversation is over: nothing more will leave, and nothing is waited for.
+    pub(crate) fn give_up(&mut self, base: &mut Base) {
+        self.stored.state = ContactState::Closed;
+        self.stored.join = None;
+        for number in self.sender.clear() {
+            base.delete(&self.out_name(number));
+        }
+        self.ack_due = None;
+        self.retry_at = None;
+        self.sync_due = None;
+        self.receipt_due = None;
+        self.save(base);
     }
 
     /// Sends a signal by every way there is: for what must be heard though the link is about to close.
@@ -405,13 +517,16 @@ impl Contact {
         match fate {
             Posted::Taken => {
                 self.failures = 0;
-                self.mailbox_refused = false;
+                self.refusals = 0;
             }
-            Posted::Refused => self.mailbox_refused = true,
+            // Perhaps they have not made it yet, or their node was set up anew.
+            Posted::Refused => {
+                self.retry_at = Some(now.instant + doubled(REFUSED_AGAIN, self.refusals));
+                self.refusals = self.refusals.saturating_add(1);
+            }
             Posted::Later => {
-                let wait = Duration::from_millis(500 << self.failures.min(6));
-                self.failures += 1;
-                self.retry_at = Some(now.instant + wait);
+                self.retry_at = Some(now.instant + doubled(POST_AGAIN, self.failures));
+                self.failures = self.failures.saturating_add(1);
             }
         }
         self.flush(base, now);
@@ -423,12 +538,18 @@ impl Contact {
 
     fn open_channel(&self) -> Option<crate::LinkId> {
         let link = self.link.as_ref()?;
-        link.channel_open.then_some(link.id)
+        // Over an interrupted link nothing arrives, however open its channel may look.
+        let alive = !matches!(link.state, LinkState::Interrupted | LinkState::Failed);
+        (link.channel_open && alive).then_some(link.id)
     }
 
-    /// The data channel closed under what was in it.
+    /// The data channel closed, or froze, over what was in it.
     pub(crate) fn channel_lost(&mut self, base: &mut Base, now: Now) {
         self.sender.channel_lost();
+        if core::mem::take(&mut self.read_over_channel) {
+            self.stored.read_told = 0;
+            self.tell_read(base);
+        }
         self.flush(base, now);
     }
 
@@ -444,12 +565,18 @@ impl Contact {
         now: Now,
     ) -> Vec<Inbound> {
         let mut inbound = Vec::new();
+        if self.stored.state == ContactState::Closed {
+            self.settle(from);
+            return inbound;
+        }
         if !self.open(base, &bytes, from, now, &mut inbound) {
-            if let Some(note) = self.second_use(&bytes, own, now) {
-                self.settle(from);
-                inbound.push(Inbound::Replayed(note));
-            } else {
-                self.hold(bytes, from, now);
+            match self.stray(&bytes, own, now) {
+                Stray::Late => self.settle(from),
+                Stray::SecondUse(note) => {
+                    self.settle(from);
+                    inbound.push(Inbound::Replayed(note));
+                }
+                Stray::Unknown => self.hold(bytes, from, now),
             }
         }
         self.retry_held(base, now, &mut inbound);
@@ -497,12 +624,18 @@ impl Contact {
                 self.settle(from);
             }
             Kind::Mls => {
-                let message = (secrets.epoch, opened.body);
+                let message = Sealed {
+                    epoch: secrets.epoch,
+                    body: opened.body,
+                    from,
+                };
                 match self.receiver.arrive(opened.sequence, message) {
                     Arrival::Kept => self.take_ready(base, now, inbound),
-                    Arrival::Duplicate | Arrival::Refused => {}
+                    // What is not safe here stays where it is.
+                    Arrival::Duplicate if opened.sequence > self.receiver.received() => {}
+                    Arrival::Refused => {}
+                    Arrival::Duplicate => self.settle(from),
                 }
-                self.settle(from);
                 self.owe_ack(from, now);
             }
             // A kind of a later version: nothing here can read it.
@@ -529,7 +662,11 @@ impl Contact {
         };
         match Signal::parse(&plaintext) {
             Ok(Signal::Ack { up_to, sent }) => {
-                self.peer_sent = Some((up_to, sent));
+                if up_to > self.sender.sent() {
+                    return inbound.push(Inbound::Tampered);
+                }
+                // Of two acknowledgements that overtook each other, the later one counts.
+                self.peer_sent = self.peer_sent.max(Some((up_to, sent)));
                 self.acknowledged(base, up_to, now, inbound);
             }
             Ok(signal) => inbound.push(Inbound::Signal(signal)),
@@ -538,7 +675,7 @@ impl Contact {
     }
 
     fn take_ready(&mut self, base: &mut Base, now: Now, inbound: &mut Vec<Inbound>) {
-        while let Some((epoch, body)) = self.receiver.next_ready() {
+        while let Some(Sealed { epoch, body, from }) = self.receiver.next_ready() {
             if self.session.pending() && epoch > self.stored.current.epoch {
                 // They speak in the epoch of our commit: they have it.
                 self.merge(base, now);
@@ -559,24 +696,28 @@ impl Contact {
                 Ok(Received::Proposal) => {}
                 Err(_) => inbound.push(Inbound::Tampered),
             }
+            self.settle(from);
             self.receiver.advance();
         }
         self.merge_if_safe(base, now);
         self.save(base);
     }
 
-    /// Whether this is the answer to an invitation that was answered before.
-    fn second_use(
-        &mut self,
-        bytes: &[u8],
-        own: &hither_crypto::identity::Identity,
-        now: Now,
-    ) -> Option<String> {
-        use hither_crypto::invitation::RedeemError;
-        let (invitation, note) = self.stored.spent.as_mut()?;
-        match invitation.redeem(own, bytes, now.unix) {
-            Err(RedeemError::AlreadySpent) => Some(note.clone()),
-            Ok(_) | Err(_) => None,
+    /// What an envelope is that no key opens.
+    fn stray(&mut self, bytes: &[u8], own: &hither_crypto::identity::Identity, now: Now) -> Stray {
+        let older: Vec<&HeaderKey> = self.stored.older.iter().collect();
+        if envelope::open(&older, bytes).is_ok() {
+            return Stray::Late;
+        }
+        let Some(spent) = &mut self.stored.spent else {
+            return Stray::Unknown;
+        };
+        if spent.answer == digest(bytes) {
+            return Stray::Late;
+        }
+        match spent.pending.redeem(own, bytes, now.unix) {
+            Err(RedeemError::AlreadySpent) => Stray::SecondUse(spent.note.clone()),
+            Ok(_) | Err(_) => Stray::Unknown,
         }
     }
 
@@ -630,17 +771,90 @@ impl Contact {
     /// Answers with how far we are.
     pub(crate) fn send_ack(&mut self, base: &mut Base) {
         self.ack_due = None;
+        let up_to = self.receiver.received();
         let signal = Signal::Ack {
-            up_to: self.receiver.received(),
+            up_to,
             sent: self.sender.sent(),
         };
-        self.signal(base, &signal, WEEK);
+        let purpose = Purpose::PutAck(self.id, up_to);
+        base.forget_purpose(&purpose);
+        if self.signal_for(base, &signal, WEEK, purpose) {
+            self.stored.acked = up_to;
+        }
+    }
+
+    /// Tells them how far we have read, unless they know.
+    pub(crate) fn tell_read(&mut self, base: &mut Base) {
+        let up_to = self.stored.read;
+        if self.stored.state != ContactState::Active || self.stored.read_told >= up_to {
+            return;
+        }
+        let purpose = Purpose::PutRead(self.id, up_to);
+        if self.signal_for(base, &Signal::Read { up_to }, WEEK, purpose) {
+            self.stored.read_told = up_to;
+            self.read_over_channel = true;
+        }
+    }
+
+    /// The post of a receipt was answered.
+    pub(crate) fn receipt_posted(&mut self, receipt: Receipt, fate: Posted, now: Now) {
+        match fate {
+            Posted::Taken => {
+                self.receipt_failures = 0;
+                match receipt {
+                    Receipt::Ack(up_to) => self.stored.acked = self.stored.acked.max(up_to),
+                    Receipt::Read(up_to) => self.stored.read_told = up_to,
+                }
+            }
+            Posted::Later => {
+                let wait = doubled(RECEIPT_AGAIN, self.receipt_failures);
+                self.receipt_failures = self.receipt_failures.saturating_add(1);
+                self.receipt_due = Some(now.instant + wait);
+            }
+            Posted::Refused => {}
+        }
+    }
+
+    /// Tells again what did not get through.
+    fn tell_receipts(&mut self, base: &mut Base) {
+        self.receipt_due = None;
+        if self.stored.acked < self.receiver.received() {
+            self.send_ack(base);
+        }
+        self.tell_read(base);
+    }
+
+    /// Something was handed over: after a while without an answer they are asked.
+    fn expect_ack(&mut self, now: Now) {
+        let Some(channel) = self.sender.awaits_ack() else {
+            self.sync_due = None;
+            self.syncs = 0;
+            return;
+        };
+        if self.sync_due.is_none() {
+            let first = if channel { SYNC_CHANNEL } else { SYNC_MAILBOX };
+            self.sync_due = Some(now.instant + doubled(first, self.syncs));
+        }
+    }
+
+    fn send_sync(&mut self, base: &mut Base, now: Now) {
+        self.sync_due = None;
+        if self.sender.awaits_ack().is_some() {
+            let sent = self.sender.sent();
+            self.signal(base, &Signal::Sync { sent }, MOMENT);
+            self.syncs = self.syncs.saturating_add(1);
+        }
+        self.expect_ack(now);
     }
 
     // ---- acknowledgements and epochs
 
     fn acknowledged(&mut self, base: &mut Base, up_to: u64, now: Now, inbound: &mut Vec<Inbound>) {
         let done = self.sender.acknowledge(up_to, now.instant);
+        if !done.is_empty() {
+            self.sync_due = None;
+            self.syncs = 0;
+        }
         for (number, _) in &done {
             base.delete(&self.out_name(*number));
         }
@@ -679,7 +893,10 @@ impl Contact {
         let entered = self.session.secrets();
         let left = core::mem::replace(&mut self.stored.current, entered);
         self.openers.retain(|epoch, _| *epoch >= left.epoch);
-        self.stored.previous = Some(left);
+        if let Some(gone) = self.stored.previous.replace(left) {
+            self.stored.older.push_front(gone.header);
+            self.stored.older.truncate(MAX_OLDER);
+        }
         self.stored.since_commit = 0;
         self.stored.last_commit = now.unix;
     }
@@ -729,6 +946,8 @@ impl Contact {
             self.retry_at,
             self.held.front().map(|held| held.until),
             self.typing_until,
+            self.sync_due,
+            self.receipt_due,
         ]
         .into_iter()
         .flatten()
@@ -743,6 +962,12 @@ impl Contact {
         if self.retry_at.is_some_and(|due| due <= now.instant) {
             self.retry_at = None;
             self.flush(base, now);
+        }
+        if self.sync_due.is_some_and(|due| due <= now.instant) {
+            self.send_sync(base, now);
+        }
+        if self.receipt_due.is_some_and(|due| due <= now.instant) {
+            self.tell_receipts(base);
         }
         while self
             .held
@@ -763,17 +988,43 @@ impl Contact {
 
     /// The node is there again: whatever waited may go.
     pub(crate) fn node_returned(&mut self, base: &mut Base, now: Now) {
+        if self.stored.state == ContactState::Closed {
+            return;
+        }
+        if self
+            .stored
+            .spent
+            .as_ref()
+            .is_some_and(|spent| spent.pending.expires() < now.unix)
+        {
+            self.stored.spent = None;
+            self.save(base);
+        }
         self.retry_at = None;
         self.failures = 0;
-        self.mailbox_refused = false;
+        self.refusals = 0;
         self.flush(base, now);
-        if !self.sender.is_idle() && self.stored.join.is_none() {
-            let signal = Signal::Sync {
-                sent: self.sender.sent(),
-            };
-            self.signal(base, &signal, WEEK);
+        if self.stored.join.is_some() {
+            return;
+        }
+        self.tell_receipts(base);
+        if !self.sender.is_idle() {
+            let sent = self.sender.sent();
+            self.signal(base, &Signal::Sync { sent }, WEEK);
         }
     }
+}
+
+/// A receipt whose fate matters.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Receipt {
+    Ack(u64),
+    Read(u64),
+}
+
+/// `first`, doubled `times` times, at most an hour.
+fn doubled(first: Duration, times: u32) -> Duration {
+    first.saturating_mul(1 << times.min(12)).min(LONGEST_WAIT)
 }
 
 /// What became of an HTTP put.
@@ -811,9 +1062,13 @@ pub(crate) fn post_to(
 
 /// A short, fixed name for a storage key of the session.
 fn hex_of(key: &[u8]) -> String {
-    use sha2::{Digest as _, Sha256};
-    let digest: [u8; 32] = Sha256::digest(key).into();
     let mut short = [0; 16];
-    short.copy_from_slice(digest.first_chunk::<16>().unwrap_or(&[0; 16]));
+    short.copy_from_slice(digest(key).first_chunk::<16>().unwrap_or(&[0; 16]));
     ContactId::from_bytes(short).to_hex()
+}
+
+/// SHA-256.
+pub(crate) fn digest(bytes: &[u8]) -> [u8; 32] {
+    use sha2::{Digest as _, Sha256};
+    Sha256::digest(bytes).into()
 }

@@ -11,7 +11,7 @@ use zeroize::Zeroizing;
 
 use crate::base::{Base, Purpose, Stretching};
 use crate::client::{Account, Client, Failure, Outcome, outcome, refused};
-use crate::payload::{MAX_NAME, MAX_PICTURE};
+use crate::payload::{MAX_NAME, MAX_PICTURE, is_origin};
 use crate::{
     Command, Event, HttpResponse, LinkEvent, Method, Notice, Phase, SocketAction, SocketEvent,
     Transmit, View, WriteBatch, show,
@@ -250,6 +250,15 @@ impl Endpoint {
         }
     }
 
+    /// The inside of an open client, for tests.
+    #[cfg(test)]
+    pub(crate) fn inside(&mut self) -> Option<(&mut Client, &mut Base)> {
+        match &mut self.life {
+            Life::Ready(_, client) => Some((client, &mut self.base)),
+            Life::Fresh | Life::Onboarding(_) | Life::Locked(_) | Life::Unlocking(_) => None,
+        }
+    }
+
     // ---- onboarding
 
     fn onboard(
@@ -275,6 +284,10 @@ impl Endpoint {
         if passphrase.chars().count() < MIN_PASSPHRASE {
             return self.base.notice(Notice::PassphraseTooShort);
         }
+        let node = node.trim().trim_end_matches('/').to_owned();
+        if !is_origin(&node) {
+            return self.base.notice(Notice::NodeUnreachable);
+        }
         let salt = self.base.random();
         let stretch = Stretch {
             password: Zeroizing::new(passphrase.as_bytes().to_vec()),
@@ -285,7 +298,7 @@ impl Endpoint {
         self.life = Life::Onboarding(Box::new(Newcomer {
             name,
             picture,
-            node: node.trim_end_matches('/').to_owned(),
+            node,
             registration,
             salt,
             made: None,
@@ -419,9 +432,8 @@ impl Endpoint {
 
     fn lock(&mut self, now: Now) {
         if let Life::Ready(_, client) = &mut self.life {
-            if client.call.is_some() {
-                client.hang_up_silently(&mut self.base, now);
-            }
+            client.hang_up_silently(&mut self.base, now);
+            client.close_links(&mut self.base);
             // What was about to leave is on disk and leaves after the next unlocking.
             self.base.lock();
             self.base.socket(SocketAction::Close);

@@ -37,6 +37,7 @@ mod endpoint;
 mod event;
 mod ident;
 mod json;
+mod leftovers;
 mod link;
 mod links;
 mod meet;
@@ -47,6 +48,9 @@ mod stream;
 mod talk;
 mod transmit;
 mod view;
+
+#[cfg(test)]
+mod tests;
 
 pub use command::Command;
 pub use endpoint::{Config, Endpoint};

@@ -5,7 +5,7 @@
 //! accepts (M2), the invited confirms with a commit (M3). What the bytes are is `hither-crypto`'s; when they
 //! go, and what a person hears, is decided here.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 use hither_api::{
@@ -25,14 +25,14 @@ use zeroize::Zeroizing;
 
 use crate::base::{Base, Purpose, Stretching};
 use crate::client::{Client, DEFAULT_CATEGORY, Failure, Outcome, refused};
-use crate::contact::{Contact, Inbox, Stored, StoredProfile, Turn};
-use crate::payload::{Address, Hello, Payload};
-use crate::{
-    ContactId, ContactState, Event, InvitationKey, InvitationState, JoinStage, Method, Notice,
-};
+use crate::contact::{Contact, Inbox, Spent, Stored, StoredProfile, Turn, digest};
+use crate::payload::{Address, Hello, Payload, is_origin};
+use crate::{ContactId, ContactState, InvitationKey, InvitationState, JoinStage, Method, Notice};
 
 /// How long an invitation lasts.
 const LIFETIME: Duration = Duration::from_secs(7 * 86_400 - 600);
+/// The problem of a place where something is parked already.
+const TAKEN: &str = "invitation-taken";
 /// Invitations that may wait at the same time.
 const MAX_INVITATIONS: usize = 32;
 /// Longest category, in characters.
@@ -101,6 +101,11 @@ impl Invitation {
             registration: self.stored.registration,
         }
         .to_text()
+    }
+
+    #[cfg(test)]
+    pub(crate) fn inbox_mailbox(&self) -> [u8; 32] {
+        self.stored.inbox.mailbox
     }
 
     fn name(id: InvitationKey) -> String {
@@ -299,6 +304,10 @@ impl Client {
 
     pub(crate) fn parked(&mut self, base: &mut Base, id: InvitationKey, result: Outcome) {
         match result {
+            // It was parked before, and the answer was lost: nobody else knows the place.
+            Err(Failure::Refused(problem)) if problem.kind == TAKEN => {
+                self.parked(base, id, Ok(Vec::new()))
+            }
             Ok(_) => {
                 if let Some(invitation) = self.invitations.get_mut(&id) {
                     invitation.parking = false;
@@ -354,25 +363,12 @@ impl Client {
             return;
         };
         base.delete(&Invitation::name(id));
-        let inbox = &invitation.stored.inbox;
-        self.node.delete_mailbox(
-            base,
-            MailboxId::from_bytes(inbox.mailbox),
-            ReadKey::from_bytes(inbox.read_key),
-        );
-        self.unpark(base, &invitation);
+        let stored = invitation.stored;
+        if stored.pending.is_some() {
+            self.drop_mailbox(base, stored.inbox.mailbox, stored.inbox.read_key);
+            self.unpark(base, stored.place, stored.withdraw);
+        }
         base.changed();
-    }
-
-    fn unpark(&self, base: &mut Base, invitation: &Invitation) {
-        let stored = &invitation.stored;
-        let headers = vec![(
-            "authorization",
-            format!("{} {}", header::WITHDRAW, stored.withdraw.to_text()),
-        )];
-        let place = stored.place.to_text();
-        let url = format!("{}{}/{place}", self.node.origin, path::INVITATIONS);
-        base.http(Purpose::Withdraw, Method::Delete, url, headers, Vec::new());
     }
 
     /// Something came into a mailbox that belongs to no contact: the answer to an invitation, or rubbish.
@@ -397,8 +393,8 @@ impl Client {
                 let invitation = self.invitations.remove(&id);
                 base.delete(&Invitation::name(id));
                 if let Some(invitation) = invitation {
-                    self.unpark(base, &invitation);
-                    self.asks_to_join(base, invitation, request, now);
+                    self.unpark(base, invitation.stored.place, invitation.stored.withdraw);
+                    self.asks_to_join(base, invitation, request, digest(bytes), now);
                 }
             }
             Err(RedeemError::AlreadySpent) => base.notice(Notice::InvitationReplayed { note }),
@@ -414,6 +410,7 @@ impl Client {
         base: &mut Base,
         invitation: Invitation,
         request: invitation::JoinRequest,
+        answer: [u8; 32],
         now: Now,
     ) {
         let StoredInvitation {
@@ -423,10 +420,10 @@ impl Client {
             inbox,
             ..
         } = invitation.stored;
-        let Ok(hello) = Hello::parse(&request.hello) else {
-            return base.notice(Notice::JoinRefused { note });
-        };
-        let Some(address) = hello.address.clone() else {
+        let hello = Hello::parse(&request.hello).ok();
+        let address = hello.as_ref().and_then(|hello| hello.address.clone());
+        let (Some(hello), Some(address)) = (hello, address) else {
+            self.drop_mailbox(base, inbox.mailbox, inbox.read_key);
             return base.notice(Notice::JoinRefused { note });
         };
         let acquaintance = Acquaintance {
@@ -439,7 +436,11 @@ impl Client {
             inbox,
             outbox: address,
             join: None,
-            spent: pending.map(|pending| (pending, note)),
+            spent: pending.map(|pending| Spent {
+                pending,
+                note,
+                answer,
+            }),
             turn: Turn::Ours,
         };
         let id = self.add_contact(base, acquaintance, now);
@@ -466,12 +467,16 @@ impl Client {
             received: 0,
             current: new.session.secrets(),
             previous: None,
+            older: VecDeque::new(),
+            acked: 0,
             turn: new.turn,
             pending_commit: None,
             since_commit: 0,
             last_commit: now.unix,
             own_texts: 0,
+            their_texts: 0,
             read: 0,
+            read_told: 0,
             unread: 0,
         };
         let profile = StoredProfile {
@@ -517,6 +522,9 @@ impl Client {
         contact.send(base, &Payload::Accept { signature, hello }, None, now);
         // M2 ends with a commit of ours: the one-time keys of the invitation protect nothing any more.
         contact.commit(base, now);
+        if self.open == Some(id) {
+            self.open_conversation(base, id);
+        }
         base.changed();
     }
 
@@ -549,6 +557,10 @@ impl Client {
         else {
             return base.notice(Notice::InvitationMalformed);
         };
+        if !is_origin(&origin) {
+            return base.notice(Notice::InvitationMalformed);
+        }
+        self.cancel_join(base);
         self.joining = Some(Joining {
             stage: JoinStage::Fetching,
             problem: None,
@@ -584,6 +596,7 @@ impl Client {
     }
 
     pub(crate) fn open_invitation_blob(&mut self, base: &mut Base, blob: Vec<u8>) {
+        self.cancel_join(base);
         let readable = blob.len() <= limits::MAX_PARKED && invitation::salt(&blob).is_ok();
         self.joining = Some(Joining {
             stage: JoinStage::NeedsCode,
@@ -625,6 +638,7 @@ impl Client {
 
     pub(crate) fn cancel_join(&mut self, base: &mut Base) {
         base.forget_stretching(&Stretching::Joining);
+        base.forget_purpose(&Purpose::FetchInvitation);
         self.joining = None;
         base.changed();
     }
@@ -635,6 +649,9 @@ impl Client {
             return;
         };
         base.changed();
+        if joining.stage != JoinStage::Checking {
+            return;
+        }
         match invitation::open(&joining.blob, key, now.unix) {
             Ok(opened) => {
                 let category = joining.category.clone();
@@ -666,6 +683,9 @@ impl Client {
             return Err(Notice::InvitationOwn);
         }
         let meeting = opened.meeting().clone();
+        if !is_origin(&meeting.node) {
+            return Err(Notice::InvitationMalformed);
+        }
         let inbox = new_inbox(base);
         let hello = self.hello(Some(Address {
             node: self.node.origin.clone(),
@@ -756,23 +776,33 @@ impl Client {
     }
 
     pub(crate) fn rejected(&mut self, base: &mut Base, id: ContactId, now: Now) {
-        self.close_contact(base, id, now);
+        if !self.close_contact(base, id, now) {
+            return;
+        }
         base.notice(Notice::ContactRejected { contact: id });
     }
 
     pub(crate) fn closed(&mut self, base: &mut Base, id: ContactId, now: Now) {
-        self.close_contact(base, id, now);
+        if !self.close_contact(base, id, now) {
+            return;
+        }
         base.notice(Notice::ContactClosed { contact: id });
     }
 
-    fn close_contact(&mut self, base: &mut Base, id: ContactId, now: Now) {
+    /// `false` if it was closed before.
+    fn close_contact(&mut self, base: &mut Base, id: ContactId, now: Now) -> bool {
         self.end_call_with(base, id, now);
-        if let Some(contact) = self.contacts.get_mut(&id) {
+        let contact = self.contacts.get_mut(&id);
+        let open = contact.filter(|contact| contact.stored.state != ContactState::Closed);
+        let closes = open.is_some();
+        if let Some(contact) = open {
             contact.close_link(base, now);
-            contact.stored.state = ContactState::Closed;
-            contact.save(base);
-            base.event(Event::ViewChanged);
+            contact.give_up(base);
+            let inbox = contact.stored.inbox.clone();
+            self.drop_mailbox(base, inbox.mailbox, inbox.read_key);
+            base.changed();
         }
+        closes
     }
 
     /// Our name or picture changed: everybody is told.
@@ -797,7 +827,7 @@ struct Acquaintance {
     inbox: Inbox,
     outbox: Address,
     join: Option<Vec<u8>>,
-    spent: Option<(PendingInvitation, String)>,
+    spent: Option<Spent>,
     turn: Turn,
 }
 

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! The one socket to the node: sign in, keep alive, come back after a loss; and requests on its behalf.
 
+use std::collections::BTreeSet;
+
 use ed25519_dalek::{Signer as _, SigningKey};
 use hither_api::{
     Bearer, ClientFrame, DeviceId, KeyHash, MailboxId, Problem, ReadKey, Role, ServerFrame,
@@ -18,6 +20,8 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(20);
 /// How often the socket is asked whether it lives, and how long it has to answer.
 const PING_EVERY: Duration = Duration::from_secs(20);
 const PONG_WITHIN: Duration = Duration::from_secs(8);
+/// The problem of a sign-in whose device the node does not know, or no more.
+const DEVICE_UNKNOWN: &str = "device-unknown";
 /// How long opening and signing in may take.
 const SIGN_IN_WITHIN: Duration = Duration::from_secs(15);
 
@@ -31,8 +35,9 @@ pub(crate) enum NodeEvent {
         sequence: u64,
         bytes: Vec<u8>,
     },
-    /// The mailbox exists and is being delivered.
     Refused(Problem),
+    /// A mailbox is deleted, or was not there.
+    Deleted(u32),
     Revoked,
 }
 
@@ -48,6 +53,8 @@ pub(crate) struct Node {
     pause: Duration,
     deadline: Option<(Instant, Waiting)>,
     next_request: u32,
+    /// Requests to delete a mailbox.
+    deleting: BTreeSet<u32>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -71,6 +78,7 @@ impl Node {
             pause: FIRST_PAUSE,
             deadline: None,
             next_request: 1,
+            deleting: BTreeSet::new(),
         }
     }
 
@@ -80,6 +88,11 @@ impl Node {
 
     pub(crate) fn is_online(&self) -> bool {
         self.state == NodeState::Online
+    }
+
+    /// Whether there is a socket, open or being opened.
+    fn is_awake(&self) -> bool {
+        matches!(self.state, NodeState::Connecting | NodeState::Online)
     }
 
     pub(crate) fn device(&self) -> DeviceId {
@@ -100,6 +113,8 @@ impl Node {
     /// Looks at once whether the node is there: the network changed.
     pub(crate) fn hurry(&mut self, base: &mut Base, now: Now) {
         match self.state {
+            // A ping that is under way already keeps its time.
+            NodeState::Online if matches!(self.deadline, Some((_, Waiting::Pong))) => {}
             NodeState::Online => self.ping(base, now),
             NodeState::Offline => {
                 self.pause = FIRST_PAUSE;
@@ -117,6 +132,8 @@ impl Node {
     ) -> Option<NodeEvent> {
         match event {
             SocketEvent::Opened => None,
+            // What comes after the end of a socket is not this socket's.
+            SocketEvent::Frame(_) if !self.is_awake() => None,
             SocketEvent::Closed => self.lost(base, now),
             SocketEvent::Frame(bytes) => match ServerFrame::parse(&bytes) {
                 Ok(frame) => self.handle_frame(base, frame, now),
@@ -133,6 +150,8 @@ impl Node {
             self.deadline = Some((now.instant + PING_EVERY, Waiting::Ping));
         }
         match frame {
+            // Signing in happens once a socket.
+            ServerFrame::Challenge { .. } | ServerFrame::Welcome { .. } if self.is_online() => None,
             ServerFrame::Challenge { nonce } => {
                 let transcript = sign_in_transcript(&nonce, self.device);
                 let signature = self.key.sign(&transcript).to_bytes().to_vec();
@@ -163,22 +182,32 @@ impl Node {
                 self.turn = Some(grant);
                 None
             }
+            ServerFrame::Refused { request, .. } | ServerFrame::Done { request }
+                if self.deleting.remove(&request) =>
+            {
+                Some(NodeEvent::Deleted(request))
+            }
             ServerFrame::Refused { problem, .. } => Some(NodeEvent::Refused(problem)),
+            ServerFrame::Goodbye { problem } if problem.kind == DEVICE_UNKNOWN => {
+                self.revoked(base)
+            }
             ServerFrame::Goodbye { problem } => {
                 base.socket(SocketAction::Close);
                 drop(self.lost(base, now));
                 Some(NodeEvent::Refused(problem))
             }
-            ServerFrame::Revoked => {
-                self.state = NodeState::Revoked;
-                self.bearer = None;
-                self.deadline = None;
-                base.socket(SocketAction::Close);
-                base.changed();
-                Some(NodeEvent::Revoked)
-            }
+            ServerFrame::Revoked => self.revoked(base),
             ServerFrame::Done { .. } | ServerFrame::Pong => None,
         }
+    }
+
+    fn revoked(&mut self, base: &mut Base) -> Option<NodeEvent> {
+        self.state = NodeState::Revoked;
+        self.bearer = None;
+        self.deadline = None;
+        base.socket(SocketAction::Close);
+        base.changed();
+        Some(NodeEvent::Revoked)
     }
 
     fn lost(&mut self, base: &mut Base, now: Now) -> Option<NodeEvent> {
@@ -187,6 +216,7 @@ impl Node {
         }
         self.state = NodeState::Offline;
         self.bearer = None;
+        self.deleting.clear();
         let spread = base.rng.next_u64() % 250;
         let pause = self.pause + Duration::from_millis(spread);
         self.deadline = Some((now.instant + pause, Waiting::Retry));
@@ -272,18 +302,27 @@ impl Node {
         );
     }
 
-    pub(crate) fn delete_mailbox(&mut self, base: &mut Base, mailbox: MailboxId, key: ReadKey) {
-        if self.is_online() {
-            let request = self.request();
-            send(
-                base,
-                &ClientFrame::DeleteMailbox {
-                    request,
-                    mailbox,
-                    read_key: key,
-                },
-            );
+    /// Asks for it, and names the request that [`NodeEvent::Deleted`] will answer.
+    pub(crate) fn delete_mailbox(
+        &mut self,
+        base: &mut Base,
+        mailbox: MailboxId,
+        read_key: ReadKey,
+    ) -> Option<u32> {
+        if !self.is_online() {
+            return None;
         }
+        let request = self.request();
+        self.deleting.insert(request);
+        send(
+            base,
+            &ClientFrame::DeleteMailbox {
+                request,
+                mailbox,
+                read_key,
+            },
+        );
+        Some(request)
     }
 
     pub(crate) fn acknowledge(&self, base: &mut Base, mailbox: MailboxId, sequence: u64) {

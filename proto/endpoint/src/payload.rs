@@ -23,6 +23,8 @@ const MAX_SDP: usize = 32 * 1024;
 const MAX_CANDIDATE: usize = 1024;
 /// Candidates carried along with an acceptance.
 pub(crate) const MAX_CANDIDATES: usize = 64;
+/// Longest host and port of a node, in bytes.
+const MAX_PLACE: usize = 300;
 /// Longest payload, in bytes.
 const MAX_PAYLOAD: usize = 128 * 1024;
 
@@ -196,15 +198,14 @@ impl Hello {
     fn check(&self) -> Result<(), Malformed> {
         let characters = self.name.chars().count();
         let picture = self.picture.as_ref().map_or(0, Vec::len);
-        let node = self
-            .address
-            .as_ref()
-            .map_or(0, |address| address.node.len());
         ensure(
             (1..=MAX_NAME).contains(&characters)
                 && !self.name.chars().any(char::is_control)
                 && picture <= MAX_PICTURE
-                && node <= 512,
+                && self
+                    .address
+                    .as_ref()
+                    .is_none_or(|address| is_origin(&address.node)),
         )
     }
 }
@@ -269,6 +270,15 @@ impl WireCandidate {
     fn check(&self) -> Result<(), Malformed> {
         ensure(self.line.len() <= MAX_CANDIDATE && self.mid.len() <= 32)
     }
+}
+
+/// Whether something is `http://host[:port]` or `https://host[:port]` and nothing more: requests go there.
+pub(crate) fn is_origin(text: &str) -> bool {
+    let place = text
+        .strip_prefix("https://")
+        .or_else(|| text.strip_prefix("http://"));
+    let fits = |byte: u8| byte.is_ascii_alphanumeric() || b".-_:[]".contains(&byte);
+    place.is_some_and(|place| (1..=MAX_PLACE).contains(&place.len()) && place.bytes().all(fits))
 }
 
 fn ensure(holds: bool) -> Result<(), Malformed> {

@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 const MAX_EARLY: usize = 64;
 /// How far ahead of the next expected number a message may be.
 const MAX_AHEAD: u64 = 256;
-/// After this long without an acknowledgement, an acknowledgement of less means a loss on a channel.
+/// After this long without progress, an acknowledgement of less means a loss on a channel.
 const CHANNEL_PATIENCE: Duration = Duration::from_secs(5);
 /// The same for a mailbox, which may still be delivering.
 const MAILBOX_PATIENCE: Duration = Duration::from_secs(60);
@@ -55,6 +55,8 @@ pub(crate) struct StoredOutgoing {
 pub(crate) struct Sender {
     next: u64,
     waiting: BTreeMap<u64, Outgoing>,
+    /// The highest acknowledgement, and when it came.
+    progress: (u64, Instant),
 }
 
 impl Sender {
@@ -64,7 +66,11 @@ impl Sender {
             .into_iter()
             .map(|(number, stored)| (number, Outgoing::new(stored)))
             .collect();
-        Self { next, waiting }
+        Self {
+            next,
+            waiting,
+            progress: (0, Instant::ZERO),
+        }
     }
 
     /// The number of the next message.
@@ -77,6 +83,27 @@ impl Sender {
         self.next.saturating_sub(1)
     }
 
+    /// What may not have left yet, or only over the channel.
+    pub(crate) fn unsure(&self) -> impl Iterator<Item = (u64, &StoredOutgoing)> {
+        let unsure = |outgoing: &Outgoing| outgoing.via != Via::Mailbox;
+        self.waiting
+            .iter()
+            .filter(move |(_, outgoing)| unsure(outgoing))
+            .map(|(number, outgoing)| (*number, &outgoing.stored))
+    }
+
+    /// Gives up everything that waits; answers its numbers.
+    pub(crate) fn clear(&mut self) -> Vec<u64> {
+        core::mem::take(&mut self.waiting).into_keys().collect()
+    }
+
+    /// Something was handed over and is not acknowledged; whether it is all over the channel.
+    pub(crate) fn awaits_ack(&self) -> Option<bool> {
+        let handed = |outgoing: &&Outgoing| matches!(outgoing.via, Via::Channel | Via::Mailbox);
+        let first = self.waiting.values().find(handed)?;
+        Some(first.via == Via::Channel)
+    }
+
     pub(crate) fn is_idle(&self) -> bool {
         self.waiting.is_empty()
     }
@@ -84,7 +111,7 @@ impl Sender {
     /// Takes a message in and names it.
     pub(crate) fn push(&mut self, stored: StoredOutgoing) -> u64 {
         let number = self.next.max(1);
-        self.next = number + 1;
+        self.next = number.saturating_add(1);
         self.waiting.insert(number, Outgoing::new(stored));
         number
     }
@@ -129,13 +156,19 @@ impl Sender {
     pub(crate) fn acknowledge(&mut self, up_to: u64, now: Instant) -> Vec<(u64, StoredOutgoing)> {
         let later = self.waiting.split_off(&up_to.saturating_add(1));
         let done = core::mem::replace(&mut self.waiting, later);
+        let progress = up_to > self.progress.0;
+        if progress {
+            self.progress = (up_to, now);
+        }
+        let (_, moved) = self.progress;
         for outgoing in self.waiting.values_mut() {
             let patience = match outgoing.via {
                 Via::Channel => CHANNEL_PATIENCE,
                 Via::Mailbox => MAILBOX_PATIENCE,
                 Via::Nowhere | Via::Posting => continue,
             };
-            if now.saturating_since(outgoing.since) > patience {
+            // Whoever is working through a long mailbox has lost nothing.
+            if now.saturating_since(outgoing.since.max(moved)) > patience {
                 outgoing.via = Via::Nowhere;
             }
         }
@@ -192,7 +225,7 @@ impl<T> Receiver<T> {
         if number <= self.received || self.early.contains_key(&number) {
             return Arrival::Duplicate;
         }
-        let ahead = number - self.received;
+        let ahead = number.saturating_sub(self.received);
         if ahead > MAX_AHEAD || (ahead > 1 && self.early.len() >= MAX_EARLY) {
             return Arrival::Refused;
         }
@@ -202,12 +235,12 @@ impl<T> Receiver<T> {
 
     /// The next message in order, if it is there. Counts as received only after [`Self::advance`].
     pub(crate) fn next_ready(&mut self) -> Option<T> {
-        self.early.remove(&(self.received + 1))
+        self.early.remove(&self.received.saturating_add(1))
     }
 
     /// The message from [`Self::next_ready`] is taken.
     pub(crate) fn advance(&mut self) {
-        self.received += 1;
+        self.received = self.received.saturating_add(1);
     }
 }
 

@@ -16,7 +16,10 @@ const TYPING_FOR: Duration = Duration::from_secs(6);
 /// Signs of typing are sent no more often than this.
 const TYPING_EVERY: Duration = Duration::from_secs(3);
 
-fn text_name(id: ContactId, place: usize) -> String {
+/// Texts that somebody may leave here before they are approved.
+const MAX_UNAPPROVED: u64 = 32;
+
+fn text_name(id: ContactId, place: u64) -> String {
     format!("{}text/{place:016x}", Contact::prefix(id))
 }
 
@@ -34,28 +37,32 @@ impl Client {
         }) else {
             return base.notice(Notice::NotNow);
         };
-        let number = contact.stored.own_texts + 1;
-        contact.stored.own_texts = number;
-        let message = MessageId { mine: true, number };
-        let stored = StoredText {
-            text: Arc::from(text),
-            time: now.unix,
-            delivery: Delivery::Queued,
-        };
-        self.keep(base, id, message, stored);
+        let number = contact.stored.own_texts.saturating_add(1);
         let payload = Payload::Text {
             number,
             time: now.unix.as_millis(),
             text: text.to_owned(),
         };
-        if let Some(contact) = self.contacts.get_mut(&id) {
-            contact.typing_sent = None;
-            contact.send(base, &payload, Some(number), now);
-            if contact.channel_open() {
-                self.mark(base, id, number, Delivery::Sent);
-            }
-            self.commit_after(base, id, now);
+        contact.stored.own_texts = number;
+        if !contact.send(base, &payload, Some(number), now) {
+            contact.stored.own_texts = number - 1;
+            return base.notice(Notice::NotNow);
         }
+        contact.typing_sent = None;
+        let over_channel = contact.channel_open();
+        let message = MessageId { mine: true, number };
+        let stored = StoredText {
+            text: Arc::from(text),
+            place: 0,
+            time: now.unix,
+            delivery: if over_channel {
+                Delivery::Sent
+            } else {
+                Delivery::Queued
+            },
+        };
+        self.keep(base, id, message, stored);
+        self.commit_after(base, id, now);
     }
 
     fn commit_after(&mut self, base: &mut Base, id: ContactId, now: Now) {
@@ -64,9 +71,12 @@ impl Client {
         }
     }
 
-    fn keep(&mut self, base: &mut Base, id: ContactId, message: MessageId, stored: StoredText) {
+    fn keep(&mut self, base: &mut Base, id: ContactId, message: MessageId, mut stored: StoredText) {
         let texts = self.texts.entry(id).or_default();
-        base.put(&text_name(id, texts.len()), &(message, &stored));
+        stored.place = texts
+            .last()
+            .map_or(0, |(_, last)| last.place.saturating_add(1));
+        base.put(&text_name(id, stored.place), &(message, &stored));
         texts.push((message, stored));
         base.changed();
     }
@@ -80,30 +90,39 @@ impl Client {
         text: String,
         now: Now,
     ) {
+        let Some(contact) = self.contacts.get_mut(&id) else {
+            return;
+        };
+        // The stream is complete and in order, so a writer's numbers have no gaps.
+        if number != contact.stored.their_texts.saturating_add(1) {
+            return base.notice(Notice::TamperingSeen { contact: id });
+        }
+        if contact.stored.state == ContactState::WantsApproval && number > MAX_UNAPPROVED {
+            return;
+        }
+        contact.stored.their_texts = number;
+        contact.typing_until = None;
+        let shown = self.open == Some(id);
+        if shown && contact.stored.state == ContactState::Active {
+            contact.stored.read = number;
+            contact.tell_read(base);
+        } else if !shown {
+            contact.stored.unread = contact.stored.unread.saturating_add(1);
+            base.event(Event::Unread { contact: id });
+        }
+        contact.save(base);
         let message = MessageId {
             mine: false,
             number,
         };
-        // A writer's clock may be wrong; a text from the future would stand below for ever.
-        let time = UnixTime::from_millis(time).min(now.unix);
         let stored = StoredText {
             text: Arc::from(text),
-            time,
+            place: 0,
+            // A writer's clock may be wrong; a text from the future would stand below for ever.
+            time: UnixTime::from_millis(time).min(now.unix),
             delivery: Delivery::Delivered,
         };
         self.keep(base, id, message, stored);
-        let shown = self.open == Some(id);
-        if let Some(contact) = self.contacts.get_mut(&id) {
-            contact.typing_until = None;
-            if shown {
-                contact.stored.read = number;
-                contact.signal(base, &Signal::Read { up_to: number }, WEEK);
-            } else {
-                contact.stored.unread = contact.stored.unread.saturating_add(1);
-                base.event(Event::Unread { contact: id });
-            }
-            contact.save(base);
-        }
     }
 
     /// Our texts up to `number` got at least so far.
@@ -111,23 +130,33 @@ impl Client {
         let Some(texts) = self.texts.get_mut(&id) else {
             return;
         };
-        for (place, (message, stored)) in texts.iter_mut().enumerate().rev() {
+        for (message, stored) in texts.iter_mut().rev() {
             if !message.mine || message.number > number {
                 continue;
             }
-            if stored.delivery >= delivery {
-                // Whatever is older got at least as far, unless only this one was sent.
-                if delivery > Delivery::Sent {
-                    break;
-                }
-                continue;
+            // Only this one was handed over; but what is older was delivered no later than what is newer.
+            let alone = delivery <= Delivery::Sent;
+            if (alone && message.number < number) || (!alone && stored.delivery >= delivery) {
+                break;
             }
-            if delivery == Delivery::Sent && message.number != number {
-                continue;
+            if stored.delivery < delivery {
+                stored.delivery = delivery;
+                base.put(&text_name(id, stored.place), &(*message, &*stored));
+                base.changed();
             }
-            stored.delivery = delivery;
-            base.put(&text_name(id, place), &(*message, &*stored));
-            base.changed();
+        }
+    }
+
+    /// They say what they were shown; it cannot be more than has left.
+    pub(crate) fn they_read(&mut self, base: &mut Base, id: ContactId, up_to: u64) {
+        let own = self
+            .contacts
+            .get(&id)
+            .map_or(0, |contact| contact.stored.own_texts);
+        if up_to <= own {
+            self.mark(base, id, up_to, Delivery::Read);
+        } else {
+            base.notice(Notice::TamperingSeen { contact: id });
         }
     }
 
@@ -136,15 +165,11 @@ impl Client {
             return;
         };
         self.open = Some(id);
-        let newest = self
-            .texts
-            .get(&id)
-            .and_then(|texts| texts.iter().rev().find(|(message, _)| !message.mine))
-            .map_or(0, |(message, _)| message.number);
-        let agreed = contact.stored.state == ContactState::Active;
-        if newest > contact.stored.read && agreed {
+        let newest = contact.stored.their_texts;
+        if newest > contact.stored.read && contact.stored.state == ContactState::Active {
             contact.stored.read = newest;
-            contact.signal(base, &Signal::Read { up_to: newest }, WEEK);
+            contact.tell_read(base);
+            contact.save(base);
         }
         if contact.stored.unread > 0 {
             contact.stored.unread = 0;
@@ -177,8 +202,11 @@ impl Client {
 
     pub(crate) fn set_always_direct(&mut self, base: &mut Base, id: ContactId, on: bool, now: Now) {
         let Some(contact) = self.contacts.get_mut(&id) else {
-            return;
+            return base.notice(Notice::NotNow);
         };
+        if contact.stored.state != ContactState::Active {
+            return base.notice(Notice::NotNow);
+        }
         contact.stored.always_direct = on;
         contact.save(base);
         contact.signal(base, &Signal::AlwaysDirect { on }, WEEK);
