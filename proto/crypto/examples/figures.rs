@@ -5,7 +5,6 @@
 #![expect(
     clippy::print_stdout,
     clippy::disallowed_types,
-    clippy::disallowed_methods,
     reason = "it measures, and prints what it measured"
 )]
 

@@ -292,6 +292,31 @@ fn earlier(time: UnixTime, by: Duration) -> UnixTime {
     UnixTime::from_millis(time.as_millis().saturating_sub(by))
 }
 
+/// Seals any bytes as a blob's content would be, for the fuzzer and its corpus. Nothing, if they do not fit.
+#[cfg(feature = "vectors")]
+pub(crate) fn seal_anything(content: &[u8], key: &Stretched) -> Option<Vec<u8>> {
+    let head = [VERSION; 1]
+        .into_iter()
+        .chain([0; SALT])
+        .collect::<Vec<_>>();
+    let mut plaintext = Vec::new();
+    put_bytes(&mut plaintext, content);
+    let [_, size] = BLOB_SIZES;
+    let padded = size - BLOB_HEAD - TAG;
+    if plaintext.len() > padded {
+        return None;
+    }
+    plaintext.resize(padded, 0);
+    let sealed = primitives::seal(&CodeKeys::new(key).blob, &[0; NONCE], &head, &plaintext);
+    Some([head, [0; NONCE].to_vec(), sealed].concat())
+}
+
+/// The key under which answers are sealed, for the fuzzer and its corpus.
+#[cfg(feature = "vectors")]
+pub(crate) fn envelope_key(key: &Stretched) -> HeaderKey {
+    CodeKeys::new(key).envelope
+}
+
 /// The salt with which the blob's code is to be stretched.
 ///
 /// # Errors

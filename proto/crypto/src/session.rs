@@ -9,7 +9,7 @@
 //! A session never changes who is in it. What a peer may do is speak, propose new keys for its own leaf, and
 //! commit new keys; everything else is refused, and after every refusal the session is as it was before.
 //!
-//! Who commits when is the endpoint's: leaf 0, as a rule. If both did in the same epoch, leaf 0's commit holds:
+//! Who commits when is the endpoint's rule. Should both have done so in the same epoch, leaf 0's commit holds:
 //! leaf 0 answers the other's with [`ReceiveError::Outranked`], and leaf 1 gives up its own by receiving leaf 0's.
 //!
 //! Two things are not as arguments would have them. OpenMLS draws the randomness inside a session (reuse
@@ -180,7 +180,7 @@ impl Session {
         1 - self.own_leaf()
     }
 
-    /// Whether this side is the one that commits.
+    /// Whether this side's commit holds if both made one in the same epoch: leaf 0's does.
     #[must_use]
     pub fn may_commit(&self) -> bool {
         self.own_leaf() == 0

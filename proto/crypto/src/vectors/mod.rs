@@ -13,6 +13,8 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
+use crate::{HeaderKey, Stretched};
+
 pub use own::{Frozen, HITHER, freeze, recompute};
 
 /// What a check found: nothing, or what is different.
@@ -24,6 +26,19 @@ pub fn run() -> Vec<(&'static str, Outcome)> {
     let mut outcomes = own::run();
     outcomes.extend(foreign::run());
     outcomes
+}
+
+/// Seals any bytes as an invitation's content would be: the fuzzer's way behind the seal. Nothing, if they do
+/// not fit.
+#[must_use]
+pub fn seal_as_invitation(content: &[u8], code: &Stretched) -> Option<Vec<u8>> {
+    crate::invitation::seal_anything(content, code)
+}
+
+/// The key under which answers to an invitation are sealed: the fuzzer's way behind the seal.
+#[must_use]
+pub fn answer_key(code: &Stretched) -> HeaderKey {
+    crate::invitation::envelope_key(code)
 }
 
 /// Bytes written as hexadecimal digits.
