@@ -17,6 +17,7 @@ mod config;
 mod failure;
 mod node;
 mod offline;
+mod own_address;
 mod serve;
 mod web;
 mod words;

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! The embedded web client, and the headers that keep a browser strict about everything this node says.
 
-use axum::body::Body;
+use std::borrow::Cow;
+
+use axum::body::{Body, Bytes};
 use axum::extract::Request;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -25,7 +27,7 @@ const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; \
     require-trusted-types-for 'script'; trusted-types default";
 
 /// On every response. A worker obeys the policy of its own response, so assets carry it too.
-const HEADERS: [(HeaderName, &str); 7] = [
+const HEADERS: [(HeaderName, &str); 8] = [
     (header::CONTENT_SECURITY_POLICY, CONTENT_SECURITY_POLICY),
     (
         HeaderName::from_static("cross-origin-opener-policy"),
@@ -35,6 +37,10 @@ const HEADERS: [(HeaderName, &str); 7] = [
         HeaderName::from_static("cross-origin-embedder-policy"),
         "require-corp",
     ),
+    (
+        HeaderName::from_static("cross-origin-resource-policy"),
+        "same-origin",
+    ),
     (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
     (header::REFERRER_POLICY, "no-referrer"),
     (
@@ -43,6 +49,9 @@ const HEADERS: [(HeaderName, &str); 7] = [
     ),
     (header::X_FRAME_OPTIONS, "DENY"),
 ];
+
+/// Below this every file's name changes with its contents.
+const ASSETS: &str = "assets/";
 
 /// Adds the headers to a response.
 pub(crate) fn with_headers(mut response: Response) -> Response {
@@ -59,12 +68,15 @@ pub(crate) fn serve(request: &Request) -> Response {
         return StatusCode::METHOD_NOT_ALLOWED.into_response();
     }
     let path = request.uri().path().trim_start_matches('/');
+    if !path.starts_with(ASSETS) && is_known(request.headers()) {
+        return StatusCode::NOT_MODIFIED.into_response();
+    }
     let brotli = accepts_brotli(request.headers());
     if let Some(response) = file(path, brotli) {
         return response;
     }
     // A missing asset must not look like a page; any other path is a place within the client.
-    if path.starts_with("assets/") || path.contains('.') {
+    if path.starts_with(ASSETS) || path.contains('.') {
         return StatusCode::NOT_FOUND.into_response();
     }
     file("index.html", brotli).unwrap_or_else(|| StatusCode::NOT_FOUND.into_response())
@@ -82,7 +94,12 @@ fn file(path: &str, brotli: bool) -> Option<Response> {
         Some(content) => content,
         None => Client::get(path)?,
     };
-    let mut response = Response::new(Body::from(content.data.into_owned()));
+    let body = match content.data {
+        // In a release build the file is part of the program; nothing is copied.
+        Cow::Borrowed(bytes) => Bytes::from_static(bytes),
+        Cow::Owned(bytes) => Bytes::from(bytes),
+    };
+    let mut response = Response::new(Body::from(body));
     let headers = response.headers_mut();
     headers.insert(
         header::CONTENT_TYPE,
@@ -90,12 +107,15 @@ fn file(path: &str, brotli: bool) -> Option<Response> {
     );
     headers.insert(
         header::CACHE_CONTROL,
-        HeaderValue::from_static(if path.starts_with("assets/") {
+        HeaderValue::from_static(if path.starts_with(ASSETS) {
             "public, max-age=31536000, immutable"
         } else {
             "no-cache"
         }),
     );
+    if let Ok(etag) = HeaderValue::from_str(&etag()) {
+        headers.insert(header::ETAG, etag);
+    }
     if varies {
         headers.insert(header::VARY, HeaderValue::from_static("accept-encoding"));
     }
@@ -103,6 +123,21 @@ fn file(path: &str, brotli: bool) -> Option<Response> {
         headers.insert(header::CONTENT_ENCODING, HeaderValue::from_static("br"));
     }
     Some(response)
+}
+
+/// One for all files: whoever has one of this client has the others of it.
+fn etag() -> String {
+    format!("W/\"{HASH}\"")
+}
+
+/// Whether the browser has what it would get (RFC 9110 §13.1.2).
+fn is_known(headers: &HeaderMap) -> bool {
+    headers
+        .get_all(header::IF_NONE_MATCH)
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(','))
+        .any(|tag| tag.trim() == etag())
 }
 
 /// Whether `br` is accepted and not refused with `q=0` (RFC 9110 §12.5.3).

@@ -4,6 +4,7 @@
 use std::net::{IpAddr, Ipv4Addr};
 use std::str::FromStr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::body::Bytes;
 use axum::extract::{FromRequest, FromRequestParts, Path, Request};
@@ -15,6 +16,9 @@ use serde::de::DeserializeOwned;
 use super::{Fault, Peer, Refused};
 use crate::node::Node;
 use crate::node::sessions::Caller;
+
+/// How long a body may take.
+const BODY: Duration = Duration::from_secs(60);
 
 /// The `Authorization` header does not permit this.
 #[derive(Debug, thiserror::Error)]
@@ -61,6 +65,8 @@ pub(crate) enum InputFault {
     TooLong { limit: usize },
     #[error("the body ended early")]
     Unreadable,
+    #[error("the body took too long")]
+    TooSlow,
     #[error("the body is empty")]
     Empty,
     #[error("the body is not the expected JSON")]
@@ -94,6 +100,7 @@ impl Fault for InputFault {
                 "The body could not be read to its end.",
                 "",
             ),
+            Self::TooSlow => Problem::new(408, "too-slow", "The body took too long.", ""),
             Self::Empty => Problem::new(400, "empty", "The body is empty.", ""),
             Self::Json => Problem::new(
                 400,
@@ -230,8 +237,9 @@ async fn read(request: Request, limit: usize) -> Result<Bytes, InputFault> {
     if announced.is_some_and(|length| length > limit) {
         return Err(InputFault::TooLong { limit });
     }
-    axum::body::to_bytes(request.into_body(), limit)
+    tokio::time::timeout(BODY, axum::body::to_bytes(request.into_body(), limit))
         .await
+        .map_err(|_| InputFault::TooSlow)?
         .map_err(|error| {
             let source = std::error::Error::source(&error);
             if source.is_some_and(<dyn std::error::Error>::is::<http_body_util::LengthLimitError>) {

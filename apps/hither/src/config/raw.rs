@@ -8,6 +8,7 @@ use std::time::Duration;
 use serde::Deserialize;
 
 use super::{Config, Limits, Relay, Tls};
+use crate::own_address;
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -57,6 +58,7 @@ enum TlsMode {
 #[serde(deny_unknown_fields)]
 struct RawRelay {
     enabled: bool,
+    port: u16,
     listen_udp: Vec<SocketAddr>,
     listen_tcp: Vec<SocketAddr>,
     relayed_ips: Vec<IpAddr>,
@@ -101,9 +103,7 @@ pub(crate) enum CheckError {
     Name,
     #[error("node.data_dir is empty and neither XDG_DATA_HOME nor HOME says where to keep things")]
     NoDataDir,
-    #[error("relay.enabled is true, so relay.listen_udp or relay.listen_tcp must have an address")]
-    RelayNowhere,
-    #[error("relay.relayed_ips must have one IPv4 address, one IPv6 address, or one of each")]
+    #[error("relay.relayed_ips may have one IPv4 address, one IPv6 address, or one of each")]
     RelayedIps,
     #[error("relay.first_port must be at least 1024 and not above relay.last_port")]
     RelayPorts,
@@ -143,11 +143,11 @@ impl Raw {
             name,
             open_registration: self.node.open_registration,
             data_dir: data_dir(self.node.data_dir)?,
+            relay: self.relay.check(&self.http.listen)?,
             listen: self.http.listen,
             public_url: public_url(&self.http.public_url)?,
             behind_proxy: self.http.behind_proxy,
             tls,
-            relay: self.relay.check()?,
             limits: self.limits.check()?,
             log_filter: self.log.filter,
         })
@@ -170,18 +170,22 @@ impl RawTls {
 }
 
 impl RawRelay {
-    fn check(self) -> Result<Option<Relay>, CheckError> {
+    fn check(self, http: &[SocketAddr]) -> Result<Option<Relay>, CheckError> {
         if !self.enabled {
             return Ok(None);
         }
-        if self.listen_udp.is_empty() && self.listen_tcp.is_empty() {
-            return Err(CheckError::RelayNowhere);
-        }
+        let listen_udp = places(self.listen_udp, http, self.port);
+        let listen_tcp = places(self.listen_tcp, http, self.port);
         let v4 = self.relayed_ips.iter().filter(|ip| ip.is_ipv4()).count();
         let v6 = self.relayed_ips.len() - v4;
-        if v4 > 1 || v6 > 1 || v4 + v6 == 0 {
+        if v4 > 1 || v6 > 1 {
             return Err(CheckError::RelayedIps);
         }
+        let relayed_ips = if self.relayed_ips.is_empty() {
+            first_of_each_kind(&listen_udp)
+        } else {
+            self.relayed_ips
+        };
         if self.first_port < 1024 || self.first_port > self.last_port {
             return Err(CheckError::RelayPorts);
         }
@@ -189,9 +193,9 @@ impl RawRelay {
             return Err(CheckError::GrantHours);
         }
         Ok(Some(Relay {
-            listen_udp: self.listen_udp,
-            listen_tcp: self.listen_tcp,
-            relayed_ips: self.relayed_ips,
+            listen_udp,
+            listen_tcp,
+            relayed_ips,
             ports: self.first_port..=self.last_port,
             public_host: relay_host(self.public_host)?,
             allow_private_peers: self.allow_private_peers,
@@ -219,6 +223,27 @@ impl RawLimits {
             sockets_per_minute: self.sockets_per_minute,
         })
     }
+}
+
+/// The places that are named, or the relay's port on every address on which HTTP is served.
+fn places(named: Vec<SocketAddr>, http: &[SocketAddr], port: u16) -> Vec<SocketAddr> {
+    if !named.is_empty() {
+        return named;
+    }
+    let mut places = Vec::new();
+    for ip in http.iter().flat_map(|at| own_address::concrete(at.ip())) {
+        let place = SocketAddr::new(ip, port);
+        if !places.contains(&place) {
+            places.push(place);
+        }
+    }
+    places
+}
+
+fn first_of_each_kind(places: &[SocketAddr]) -> Vec<IpAddr> {
+    let first = |v6: bool| places.iter().find(|place| place.is_ipv6() == v6);
+    let both = first(false).into_iter().chain(first(true));
+    both.map(SocketAddr::ip).collect()
 }
 
 fn data_dir(given: PathBuf) -> Result<PathBuf, CheckError> {

@@ -77,6 +77,17 @@ impl Greeting<'_> {
     }
 }
 
+/// One of an earlier start would tell of another node.
+pub(super) fn remove_ready_file(path: &Path) -> Result<(), Failure> {
+    match std::fs::remove_file(path) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(Failure::caused_by(
+            format!("cannot remove {}", path.display()),
+            &error,
+        )),
+        Ok(()) | Err(_) => Ok(()),
+    }
+}
+
 /// Notes the address for `hither invite`.
 pub(super) fn remember_address(directory: &Path, origin: &str) {
     if let Err(error) = std::fs::write(directory.join("address"), origin) {
@@ -99,6 +110,9 @@ pub(super) fn network_sheet(config: &Config) -> String {
     };
     for at in &config.listen {
         row("web client, API, socket", "TCP", at.to_string(), "in", http);
+        if config.scheme() == "https" && config.relay.is_some() {
+            row("TURN, same port", "TCP", at.to_string(), "in", http);
+        }
     }
     if let Some(relay) = &config.relay {
         let media = "end to end (SRTP, DTLS)";

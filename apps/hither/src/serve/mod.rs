@@ -106,6 +106,9 @@ fn open_many_files() {
 
 async fn serve(config: Config, ready_file: Option<&Path>) -> Result<(), Failure> {
     let mut signals = signals::Signals::new()?;
+    if let Some(path) = ready_file {
+        greeting::remove_ready_file(path)?;
+    }
     let store = open_store(&config.data_dir)?;
     let _lock = lock(&config.data_dir)?;
     let protection = tls::prepare(&config)?;
@@ -114,7 +117,7 @@ async fn serve(config: Config, ready_file: Option<&Path>) -> Result<(), Failure>
         .acceptor
         .as_ref()
         .and_then(|_| listeners.port(&config));
-    let relay = relay::start(config.relay.as_ref(), tls_port)?;
+    let relay = relay::start(&config, tls_port)?;
     let (store, store_thread) = Store::start(store)
         .map_err(|error| Failure::caused_by("cannot start the store", &error))?;
 

@@ -21,10 +21,11 @@ pub(super) struct Running {
 
 /// Starts the relay if the configuration wants one. `tls_port` is where it shares a socket with HTTPS.
 pub(super) fn start(
-    config: Option<&config::Relay>,
+    config: &config::Config,
     tls_port: Option<u16>,
 ) -> Result<Option<Running>, Failure> {
-    let Some(config) = config else {
+    let reached_from_elsewhere = config.public_url.is_some() || config.behind_proxy;
+    let Some(config) = &config.relay else {
         return Ok(None);
     };
     let no_random = |error| Failure::caused_by("the system gives no random numbers", &error);
@@ -51,6 +52,17 @@ pub(super) fn start(
     })
     .map_err(|error| explain(&error))?;
     let port = |addresses: &[SocketAddr]| addresses.first().map(SocketAddr::port);
+    if handle
+        .local_udp_addrs()
+        .iter()
+        .all(|at| at.ip().is_loopback())
+        && reached_from_elsewhere
+    {
+        tracing::warn!(
+            "the relay listens on this machine only, so it helps nobody else: \
+             set relay.listen_udp, relay.listen_tcp and relay.relayed_ips"
+        );
+    }
     let access = RelayAccess {
         secret,
         udp_port: port(handle.local_udp_addrs()),
@@ -79,10 +91,7 @@ fn explain(error: &StartError) -> Failure {
             "the relay cannot listen on {address}: another program uses this port"
         ))
         .hint("Stop the other program; it may be another hither.")
-        .hint(
-            "Or choose another port: HITHER_RELAY__LISTEN_UDP=127.0.0.1:0 \
-             HITHER_RELAY__LISTEN_TCP=127.0.0.1:0 hither serve",
-        ),
+        .hint("Or choose another port: HITHER_RELAY__PORT=0 hither serve takes any free one."),
         StartError::Wildcard { .. } => failure.hint(
             "Name each address of this machine in relay.listen_udp instead of 0.0.0.0 or [::].",
         ),

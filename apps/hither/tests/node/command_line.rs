@@ -29,6 +29,7 @@ fn the_printed_default_is_the_committed_one_and_can_be_used() {
     std::fs::write(&path, committed).unwrap();
     let sheet = hither()
         .args(["serve", "--print-network-sheet", "--config"])
+        .env("HOME", directory.path())
         .arg(&path)
         .output()
         .unwrap();

@@ -82,3 +82,22 @@ fn a_compressed_page_is_sent_to_those_who_take_it() {
     assert!(squeezed.header("content-type").starts_with("text/html"));
     get(&node, "/index.html.br").expect(404);
 }
+
+#[test]
+fn a_page_that_is_known_is_not_sent_again() {
+    let node = Node::start();
+    let etag = get(&node, "/").header("etag").to_owned();
+    let ask = |tag: &str| {
+        Request::new("GET", "/i")
+            .header("if-none-match", tag)
+            .send(&node)
+    };
+    let again = ask(&etag);
+    assert!(again.expect(304).body.is_empty());
+    assert!(
+        again
+            .header("content-security-policy")
+            .starts_with("default-src")
+    );
+    ask("\"another\"").expect(200);
+}

@@ -142,10 +142,9 @@ fn settings_that_contradict_each_other_are_refused() {
         ),
         ("[node]\nname = \"a\\nb\"", CheckError::Name),
         (
-            "[relay]\nlisten_udp = []\nlisten_tcp = []",
-            CheckError::RelayNowhere,
+            "[relay]\nrelayed_ips = [\"10.0.0.1\", \"10.0.0.2\"]",
+            CheckError::RelayedIps,
         ),
-        ("[relay]\nrelayed_ips = []", CheckError::RelayedIps),
         ("[relay]\nfirst_port = 5\n", CheckError::RelayPorts),
         ("[relay]\npublic_host = \"a:1\"", CheckError::RelayHost),
         ("[relay]\ngrant_hours = 25", CheckError::GrantHours),
@@ -157,4 +156,31 @@ fn settings_that_contradict_each_other_are_refused() {
             other => panic!("{text}: {other:?}"),
         }
     }
+}
+
+#[test]
+fn the_relay_is_where_http_is_unless_it_is_told_otherwise() {
+    let config = with_file(
+        "[http]\nlisten = [\"10.0.0.1:443\", \"[fd00::1]:443\"]\n[tls]\nmode = \"own-ca\"",
+    );
+    let relay = config.unwrap().relay.unwrap();
+    let everywhere = ["10.0.0.1:8478", "[fd00::1]:8478"].map(|at| at.parse().unwrap());
+    assert_eq!(relay.listen_udp, everywhere);
+    assert_eq!(relay.listen_tcp, everywhere);
+    assert_eq!(relay.relayed_ips, everywhere.map(|at: SocketAddr| at.ip()));
+
+    let config = with_file(
+        "[http]\nlisten = [\"0.0.0.0:443\"]\n[tls]\nmode = \"own-ca\"\n[relay]\nport = 3478\n\
+         listen_tcp = [\"127.0.0.1:1\"]",
+    );
+    let relay = config.unwrap().relay.unwrap();
+    // Answers must leave from the address that was asked, so no wildcard is left.
+    assert!(
+        relay
+            .listen_udp
+            .iter()
+            .all(|at| !at.ip().is_unspecified() && at.port() == 3478)
+    );
+    assert!(!relay.listen_udp.is_empty());
+    assert_eq!(relay.listen_tcp, ["127.0.0.1:1".parse().unwrap()]);
 }

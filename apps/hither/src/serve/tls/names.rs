@@ -2,9 +2,10 @@
 //! Under which names and addresses this machine is reached.
 
 use std::collections::BTreeSet;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use crate::failure::Failure;
+use crate::own_address::route_address;
 
 /// What a certificate is for.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -82,26 +83,6 @@ pub(in crate::serve) fn own_name_or_address() -> String {
         Some(IpAddr::V6(ip)) => format!("[{ip}]"),
         None => local_name().unwrap_or_else(|| "localhost".to_owned()),
     }
-}
-
-/// The address from which this machine would reach others. Connecting a UDP socket sends nothing; the far
-/// addresses are reserved for documentation (RFC 5737, RFC 3849).
-fn route_address(v6: bool) -> Option<IpAddr> {
-    let (here, far): (SocketAddr, SocketAddr) = if v6 {
-        (
-            (Ipv6Addr::UNSPECIFIED, 0).into(),
-            (Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 1), 9).into(),
-        )
-    } else {
-        (
-            (Ipv4Addr::UNSPECIFIED, 0).into(),
-            (Ipv4Addr::new(192, 0, 2, 1), 9).into(),
-        )
-    };
-    let socket = UdpSocket::bind(here).ok()?;
-    socket.connect(far).ok()?;
-    let ip = socket.local_addr().ok()?.ip();
-    (!ip.is_unspecified()).then_some(ip)
 }
 
 /// `host.local`, the machine's name in mDNS (RFC 6762 §3).
