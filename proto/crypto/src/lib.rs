@@ -32,6 +32,8 @@ mod primitives;
 mod replay;
 mod storage;
 mod wire;
+#[cfg(test)]
+mod wycheproof;
 
 pub use code::{Code, CodeError};
 pub use envelope::HeaderKey;
