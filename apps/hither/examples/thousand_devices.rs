@@ -15,6 +15,8 @@
 #[expect(dead_code, unused_imports, reason = "tests use the rest")]
 mod support;
 
+use std::time::{Duration, Instant};
+
 use hither_api::RegisterResponse;
 use support::{Device, Mailbox, Node, Socket};
 
@@ -38,18 +40,27 @@ fn main() {
     println!("{devices} devices connected: {}", resident(&node));
     let mailboxes: Vec<Vec<Mailbox>> = sockets.iter_mut().map(read_mailboxes).collect();
     println!("reading {MAILBOXES} mailboxes each: {}", resident(&node));
+    let mut times = Vec::new();
     for (socket, mailboxes) in sockets.iter_mut().zip(&mailboxes) {
         let mailbox = &mailboxes[0];
+        let start = Instant::now();
         mailbox.put(&node, &[0x5A; ENVELOPE]).expect(202);
         let (sequence, _) = socket.envelope(mailbox);
+        times.push(start.elapsed());
         socket.acknowledge(mailbox, sequence);
     }
     println!(
         "after {ENVELOPE} bytes delivered to each: {}",
         resident(&node)
     );
+    times.sort_unstable();
+    println!(
+        "connect, put, delivered: median {:?}, 95th percentile {:?}",
+        times[times.len() / 2],
+        times[times.len() * 95 / 100]
+    );
     drop(sockets);
-    std::thread::sleep(std::time::Duration::from_secs(2));
+    std::thread::sleep(Duration::from_secs(2));
     println!("after all have gone: {}", resident(&node));
 }
 

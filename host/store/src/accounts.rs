@@ -55,6 +55,9 @@ pub enum ProfileError {
     /// The account is gone.
     #[error("there is no such account")]
     Unknown,
+    /// The node holds as much as it may.
+    #[error("the node is full")]
+    NodeFull,
     /// The database refused.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -173,6 +176,9 @@ impl NodeStore {
     /// # Errors
     /// If the account is gone.
     pub fn put_profile(&mut self, account: AccountId, profile: &[u8]) -> Result<(), ProfileError> {
+        if self.is_full()? {
+            return Err(ProfileError::NodeFull);
+        }
         let change = self.change()?;
         let changed = change.execute(
             "UPDATE accounts SET profile = ?2 WHERE account = ?1",

@@ -22,6 +22,9 @@ pub enum ParkError {
     /// The account parked [`limits::MAX_PARKED_PER_ACCOUNT`] that have not ended, or is gone.
     #[error("the account has too many parked invitations")]
     TooMany,
+    /// The node holds as much as it may.
+    #[error("the node is full")]
+    NodeFull,
     /// The database refused.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -64,6 +67,9 @@ impl NodeStore {
         expires: u64,
         now: UnixTime,
     ) -> Result<(), ParkError> {
+        if self.is_full()? {
+            return Err(ParkError::NodeFull);
+        }
         let change = self.change()?;
         change.execute(
             "DELETE FROM parking WHERE account = ?1 AND until_day <= ?2",

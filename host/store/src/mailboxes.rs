@@ -55,6 +55,9 @@ pub enum PutError {
     /// [`limits::MAX_WAITING`] envelopes or [`limits::MAX_WAITING_BYTES`] wait already.
     #[error("the mailbox is full")]
     Full,
+    /// The node holds as much as it may.
+    #[error("the node is full")]
+    NodeFull,
     /// The database refused.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -166,11 +169,15 @@ impl NodeStore {
         expires: u64,
         now: UnixTime,
     ) -> Result<u64, PutError> {
+        let full = self.is_full()?;
         let change = self.change()?;
         let found = hashes(&change, mailbox, now)?;
         let write = found.map(|found| found.write);
         if !matches(write, capability.hash()) {
             return Err(PutError::Refused);
+        }
+        if full {
+            return Err(PutError::NodeFull);
         }
         let room: bool = change
             .prepare_cached(

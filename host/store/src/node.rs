@@ -50,6 +50,8 @@ pub struct Swept {
 #[derive(Debug)]
 pub struct NodeStore {
     connection: Connection,
+    /// Bytes beyond which nothing more is taken in.
+    capacity: u64,
     /// Whether something was removed of which the write-ahead log may still hold a copy.
     pub(crate) removed_something: bool,
 }
@@ -81,9 +83,28 @@ impl NodeStore {
         }
         Ok(Self {
             connection,
+            capacity: u64::MAX,
             // A run that was killed may have left something in the log.
             removed_something: true,
         })
+    }
+
+    /// From now on, envelopes, invitations and profiles are refused once the database holds this many bytes.
+    pub fn set_capacity(&mut self, bytes: u64) {
+        self.capacity = bytes;
+    }
+
+    /// Whether the database holds as much as it may.
+    pub(crate) fn is_full(&self) -> Result<bool, rusqlite::Error> {
+        if self.capacity == u64::MAX {
+            return Ok(false);
+        }
+        let pragma = |name: &str| {
+            self.connection
+                .pragma_query_value(None, name, |row| row.get::<_, u64>(0))
+        };
+        let pages = pragma("page_count")?.saturating_sub(pragma("freelist_count")?);
+        Ok(pages.saturating_mul(pragma("page_size")?) >= self.capacity)
     }
 
     /// One atomic change, within a batch or alone.

@@ -5,6 +5,7 @@
 //! of a flush to disk is shared. When the queue has been quiet for a moment, removed bytes are purged from
 //! the write-ahead log as well.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -150,17 +151,28 @@ fn batch(store: &mut NodeStore, first: Job, queue: &mut mpsc::Receiver<Job>) -> 
         tracing::error!(%error, "cannot begin a transaction");
         return 1;
     }
-    let mut answers = vec![first(store)];
-    while answers.len() < BATCH {
+    let mut answers = Vec::new();
+    let mut done = 1;
+    answers.extend(run_contained(store, first));
+    while done < BATCH {
         let Ok(job) = queue.try_recv() else { break };
-        answers.push(job(store));
+        done += 1;
+        answers.extend(run_contained(store, job));
     }
-    let done = answers.len();
     match store.commit_batch() {
         Ok(()) => answers.into_iter().for_each(|answer| answer()),
         Err(error) => tracing::error!(%error, "cannot commit a transaction"),
     }
     done
+}
+
+/// A job that panics undoes the method it was in, and its caller hears that there is no answer; the others go on.
+fn run_contained(store: &mut NodeStore, job: Job) -> Option<Answer> {
+    let outcome = catch_unwind(AssertUnwindSafe(|| job(store)));
+    if outcome.is_err() {
+        tracing::error!("an operation of the store panicked");
+    }
+    outcome.ok()
 }
 
 fn purge(store: &mut NodeStore) {

@@ -14,8 +14,8 @@ use hither_api::{
 };
 use hither_sansio::{Duration, UnixTime};
 use hither_store::{
-    CreateMailboxError, NewAccount, NodeStore, OpenError, ParkError, PutError, RegisterError,
-    RevokeDeviceError, Store, SubscribeError, WithdrawError, expiry,
+    CreateMailboxError, NewAccount, NodeStore, OpenError, ParkError, ProfileError, PutError,
+    RegisterError, RevokeDeviceError, Store, SubscribeError, WithdrawError, expiry,
 };
 
 const DAY: Duration = Duration::from_secs(86_400);
@@ -193,6 +193,42 @@ fn quotas_of_a_mailbox_hold_and_follow_what_leaves_it() {
     assert!(matches!(refused, Err(PutError::Full)));
     store.acknowledge(mailbox.id, first).unwrap();
     mailbox.put(&mut store, b"x").unwrap();
+}
+
+#[test]
+fn a_full_node_takes_nothing_until_something_has_gone() {
+    let (_directory, mut store, account) = store();
+    let mailbox = Box::number(4);
+    mailbox.create(&mut store, &account).unwrap();
+    store.set_capacity(512 * 1024);
+    let mut sequences = Vec::new();
+    loop {
+        match mailbox.put(&mut store, &[1; 100_000]) {
+            Ok(sequence) => sequences.push(sequence),
+            Err(refused) => break assert!(matches!(refused, PutError::NodeFull)),
+        }
+    }
+    assert!((4..=6).contains(&sequences.len()), "{}", sequences.len());
+    let refused = store.put_profile(account.account, b"x");
+    assert!(matches!(refused, Err(ProfileError::NodeFull)));
+    for sequence in sequences {
+        store.acknowledge(mailbox.id, sequence).unwrap();
+    }
+    mailbox.put(&mut store, &[1; 100_000]).unwrap();
+}
+
+#[tokio::test]
+async fn an_operation_that_panics_does_not_take_the_store_with_it() {
+    let (_directory, store, account) = store();
+    let (store, _thread) = Store::start(store).unwrap();
+    let owner = account.account;
+    let panicked = store.call(move |store| {
+        store.put_profile(owner, b"half done").unwrap();
+        panic!("this operation panics on purpose");
+    });
+    assert!(panicked.await.is_err());
+    let profile = store.call(move |store| store.profile(owner)).await;
+    assert!(profile.unwrap().is_ok());
 }
 
 #[test]

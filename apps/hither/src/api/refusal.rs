@@ -166,9 +166,20 @@ impl Fault for store::RemoveAccountError {
     }
 }
 
+/// The operator has to make room.
+fn node_full() -> Problem {
+    Problem::new(
+        507,
+        "node-full",
+        "The node keeps as much as it can keep.",
+        "Try again later, and tell the operator.",
+    )
+}
+
 impl Fault for store::ProfileError {
     fn problem(&self) -> Problem {
         match self {
+            Self::NodeFull => node_full(),
             Self::Unknown => Problem::new(404, "unknown-account", "There is no such account.", ""),
             Self::Store(error) => error.problem(),
         }
@@ -275,6 +286,7 @@ impl Fault for store::PutError {
                 "The mailbox is full.",
                 "Try again after its reader has been there.",
             ),
+            Self::NodeFull => node_full(),
             Self::Store(error) => error.problem(),
         }
     }
@@ -295,6 +307,7 @@ impl Fault for store::ParkError {
                 "This account has as many invitations parked as it can have.",
                 "Places become free when invitations expire.",
             ),
+            Self::NodeFull => node_full(),
             Self::Store(error) => error.problem(),
         }
     }

@@ -51,6 +51,8 @@ pub(crate) struct Relay {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Limits {
     pub(crate) max_connections: usize,
+    pub(crate) connections_per_source: usize,
+    pub(crate) max_storage_bytes: u64,
     pub(crate) registrations_per_minute: u32,
     pub(crate) invitations_per_minute: u32,
     pub(crate) failures_per_minute: u32,

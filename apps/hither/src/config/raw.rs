@@ -73,6 +73,8 @@ struct RawRelay {
 #[serde(deny_unknown_fields)]
 struct RawLimits {
     max_connections: usize,
+    connections_per_source: usize,
+    max_storage_mib: u64,
     registrations_per_minute: u32,
     invitations_per_minute: u32,
     failures_per_minute: u32,
@@ -212,11 +214,14 @@ impl RawLimits {
             self.failures_per_minute,
             self.sockets_per_minute,
         ];
-        if self.max_connections == 0 || rates.contains(&0) {
+        let sizes = [self.max_connections, self.connections_per_source];
+        if sizes.contains(&0) || self.max_storage_mib == 0 || rates.contains(&0) {
             return Err(CheckError::Limits);
         }
         Ok(Limits {
             max_connections: self.max_connections.min(1_000_000),
+            connections_per_source: self.connections_per_source,
+            max_storage_bytes: self.max_storage_mib.saturating_mul(1 << 20),
             registrations_per_minute: self.registrations_per_minute,
             invitations_per_minute: self.invitations_per_minute,
             failures_per_minute: self.failures_per_minute,

@@ -5,6 +5,7 @@ pub(crate) mod bus;
 pub(crate) mod grants;
 pub(crate) mod rate;
 pub(crate) mod sessions;
+pub(crate) mod source;
 
 use std::sync::Arc;
 

@@ -3,10 +3,11 @@
 //! forgotten when they have been quiet.
 
 use std::collections::BTreeMap;
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::IpAddr;
 use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
 
+use super::source::Source;
 use crate::config::Limits;
 
 /// Sources remembered at the same time; when there are more, the quiet ones are forgotten first.
@@ -44,22 +45,6 @@ struct Bucket {
 pub(crate) struct Rates {
     limits: Limits,
     buckets: Mutex<BTreeMap<(Kind, Source), Bucket>>,
-}
-
-/// An IPv4 address, or the /64 that one site's IPv6 addresses share.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-struct Source(IpAddr);
-
-impl Source {
-    fn of(ip: IpAddr) -> Self {
-        match ip.to_canonical() {
-            IpAddr::V4(v4) => Self(IpAddr::V4(v4)),
-            IpAddr::V6(v6) => {
-                let network = u128::from(v6) & (u128::MAX << 64);
-                Self(IpAddr::V6(Ipv6Addr::from(network)))
-            }
-        }
-    }
 }
 
 impl Rates {
@@ -142,6 +127,8 @@ mod tests {
 
     const LIMITS: Limits = Limits {
         max_connections: 1,
+        connections_per_source: 1,
+        max_storage_bytes: 1,
         registrations_per_minute: 2,
         invitations_per_minute: 60,
         failures_per_minute: 1,

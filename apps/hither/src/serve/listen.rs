@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Listening, TLS handshakes, and connections with bounds on their number, buffers and patience.
 
+use std::collections::BTreeMap;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use axum::Router;
@@ -23,6 +24,7 @@ use tower::ServiceExt as _;
 use crate::api::Peer;
 use crate::config::{Config, Tls};
 use crate::failure::Failure;
+use crate::node::source::Source;
 
 /// Connections that the system may hold until they are accepted.
 const BACKLOG: i32 = 1024;
@@ -30,6 +32,8 @@ const BACKLOG: i32 = 1024;
 const HANDSHAKE: Duration = Duration::from_secs(10);
 /// How long a client may take for the head of a request, the first or a later one.
 const REQUEST_HEAD: Duration = Duration::from_secs(30);
+/// How often a quiet HTTP/2 client is asked whether it is there.
+const PING_EVERY: Duration = Duration::from_secs(30);
 /// Bytes of a request's head and of buffered body, per connection.
 const MAX_BUFFER: usize = 32 * 1024;
 /// Bytes that are looked at to tell TURN from HTTP.
@@ -99,12 +103,18 @@ impl Listeners {
     }
 
     /// Accepts and serves until the answer is told to finish.
-    pub(super) fn serve(self, max_connections: usize, answer: Answer) -> Connections {
+    pub(super) fn serve(self, config: &Config, answer: Answer) -> Connections {
+        let max_connections = config.limits.max_connections;
         let (stop, stopped) = watch::channel(false);
         let room = Arc::new(Semaphore::new(max_connections));
         let shared = Arc::new(Shared {
             answer,
             room: Arc::clone(&room),
+            per_source: PerSource::new(if config.behind_proxy {
+                usize::MAX
+            } else {
+                config.limits.connections_per_source
+            }),
             stopped,
         });
         let mut accepting = JoinSet::new();
@@ -152,6 +162,7 @@ pub(super) struct Answer {
 struct Shared {
     answer: Answer,
     room: Arc<Semaphore>,
+    per_source: PerSource,
     stopped: watch::Receiver<bool>,
 }
 
@@ -181,10 +192,70 @@ async fn accept(listener: TcpListener, shared: Arc<Shared>) {
             }
         };
         let shared = Arc::clone(&shared);
+        let source = Source::of(peer.ip());
+        if !shared.per_source.enter(source) {
+            continue;
+        }
         tokio::spawn(async move {
+            let leave = Leave {
+                shared: &shared,
+                source,
+            };
             protect_and_serve(&shared, stream, Peer(peer)).await;
-            drop(room);
+            drop((leave, room));
         });
+    }
+}
+
+/// How many connections each source has, in memory only.
+struct PerSource {
+    most: usize,
+    connections: Mutex<BTreeMap<Source, usize>>,
+}
+
+impl PerSource {
+    fn new(most: usize) -> Self {
+        Self {
+            most,
+            connections: Mutex::default(),
+        }
+    }
+
+    /// Counts one more, unless there are too many.
+    fn enter(&self, source: Source) -> bool {
+        let mut all = self.lock();
+        let connections = all.entry(source).or_default();
+        let room = *connections < self.most;
+        *connections += usize::from(room);
+        room
+    }
+
+    fn leave(&self, source: Source) {
+        let mut all = self.lock();
+        if let Some(connections) = all.get_mut(&source) {
+            *connections -= 1;
+            if *connections == 0 {
+                all.remove(&source);
+            }
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<Source, usize>> {
+        self.connections
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Counts a connection out, also when its task panics.
+struct Leave<'a> {
+    shared: &'a Shared,
+    source: Source,
+}
+
+impl Drop for Leave<'_> {
+    fn drop(&mut self) {
+        self.shared.per_source.leave(self.source);
     }
 }
 
@@ -235,6 +306,7 @@ where
     builder
         .http2()
         .timer(TokioTimer::new())
+        .keep_alive_interval(PING_EVERY)
         .max_concurrent_streams(MAX_STREAMS)
         .max_header_list_size(16 * 1024);
     let connection = builder

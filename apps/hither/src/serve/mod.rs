@@ -109,7 +109,8 @@ async fn serve(config: Config, ready_file: Option<&Path>) -> Result<(), Failure>
     if let Some(path) = ready_file {
         greeting::remove_ready_file(path)?;
     }
-    let store = open_store(&config.data_dir)?;
+    let mut store = open_store(&config.data_dir)?;
+    store.set_capacity(config.limits.max_storage_bytes);
     let _lock = lock(&config.data_dir)?;
     let protection = tls::prepare(&config)?;
     let listeners = Listeners::bind(&config)?;
@@ -144,7 +145,7 @@ async fn serve(config: Config, ready_file: Option<&Path>) -> Result<(), Failure>
         router: api::router(Arc::clone(&node)),
         relay: relay.clone(),
     };
-    let connections = listeners.serve(config.limits.max_connections, answer);
+    let connections = listeners.serve(&config, answer);
     signals.first().await;
     say("Stopping. Press Ctrl-C again to stop at once.");
     signals.second_exits_at_once();

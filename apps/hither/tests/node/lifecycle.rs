@@ -152,3 +152,26 @@ fn a_device_is_granted_access_to_the_relay_where_it_reached_the_node() {
     assert_ne!(first.username, second.username);
     assert!(!second.password.is_empty());
 }
+
+#[test]
+fn one_source_has_so_many_connections_and_no_more() {
+    let node = Node::start_with(&[("HITHER_LIMITS__CONNECTIONS_PER_SOURCE", "2")]);
+    let hold = || TcpStream::connect(node.authority()).unwrap();
+    let (first, _second) = (hold(), hold());
+    let closed = || std::io::Read::read(&mut hold(), &mut [0]).is_ok_and(|bytes| bytes == 0);
+    assert!(closed());
+    drop(first);
+    // The node sees the end in a moment; then there is room for one.
+    let deadline = std::time::Instant::now() + crate::support::PATIENCE;
+    loop {
+        let mut stream = hold();
+        let request = format!("GET {} HTTP/1.1\r\nhost: x\r\n\r\n", path::NODE);
+        let mut answer = [0; 12];
+        let sent = std::io::Write::write_all(&mut stream, request.as_bytes());
+        if sent.is_ok() && std::io::Read::read_exact(&mut stream, &mut answer).is_ok() {
+            assert_eq!(&answer, b"HTTP/1.1 200");
+            break;
+        }
+        assert!(std::time::Instant::now() < deadline, "no room again");
+    }
+}
