@@ -3,6 +3,7 @@
 //!
 //! What went wrong comes first, what to do second. No blame, no codes, no exclamation marks.
 
+use hither_browser::StartError;
 use hither_endpoint::{
     ContactId, ContactState, Delivery, EndReason, NodeState, Notice, Route, TimelineEntry,
 };
@@ -15,20 +16,24 @@ pub(crate) const TITLE_RINGING: &str = "Incoming call · Hither";
 pub(crate) const SOMEBODY: &str = "Somebody";
 
 pub(crate) const WELCOME: &str = "Talk with your people, and with nobody in between. A name, a picture if you \
-    like, and a passphrase: that is all it takes. No phone number, no e-mail.";
+    like, and a passphrase: that is all it takes. No phone number, no e‑mail.";
 pub(crate) const WELCOME_INVITED: &str = "Somebody invited you. First make yourself at home: a name, a picture if \
     you like, and a passphrase. Then come the twelve words.";
-pub(crate) const NO_RESET: &str = "Nobody can reset it, not even who runs this node. Write it down somewhere safe.";
+pub(crate) const NO_RESET: &str =
+    "Nobody can reset it, not even who runs this node. Write it down somewhere safe.";
 pub(crate) const STRETCHING: &str = "This takes a few seconds on purpose: it makes guessing slow.";
 pub(crate) const LOCKED: &str = "Everything on this device is sealed until you open it.";
 pub(crate) const FORGOTTEN: &str = "A forgotten passphrase cannot be recovered by anybody. You can still remove this \
     site’s data in the browser and start anew with new invitations.";
 pub(crate) const NOBODY_YET: &str = "Invite somebody, or join by an invitation you were given.";
+pub(crate) const NO_CONVERSATION: &str = "This is where your conversations will be.";
 pub(crate) const NOTHING_CHOSEN: &str = "Choose somebody to talk to.";
-pub(crate) const CLOSED: &str = "This conversation is closed. What was written stays here until you remove the contact.";
+pub(crate) const CLOSED: &str =
+    "This conversation is closed. What was written stays here until you remove the contact.";
 pub(crate) const INVITE: &str = "You get a link and twelve words. Pass them on in two different ways: whoever has only \
     one of them has nothing.";
-pub(crate) const WITH_REGISTRATION: &str = "The link will also let them register at your node, once.";
+pub(crate) const WITH_REGISTRATION: &str =
+    "The link will also let them register at your node, once.";
 pub(crate) const SEALING: &str = "Making fresh keys and sealing them under the twelve words…";
 pub(crate) const WORDS_APART: &str = "Not in the same message as the link: say them on the phone, or on paper, or in \
     another app.";
@@ -53,21 +58,51 @@ pub(crate) const REMOVAL: &str = "The conversation is closed for both of you, an
     invitation.";
 pub(crate) const REVOCATION: &str = "It loses the node within seconds and cannot sign in again. What it has stored \
     stays sealed under its passphrase.";
-pub(crate) const DEVICES: &str = "The node knows a device by a random number and a key; the names are sealed.";
+pub(crate) const DEVICES: &str =
+    "The node knows a device by a random number and a key; the names are sealed.";
 pub(crate) const CLIENT_HASH: &str = "This number names the exact client your node serves. Whoever runs the node can \
     print it with hither serve --print-web-hash. A browser client trusts its node whenever it is loaded.";
 pub(crate) const NOTHING_ELSE: &str = "Nothing else: no address on disk, no call record, no who with whom, no search, \
     no line in a log about you.";
-pub(crate) const CALL_NUMBER: &str = "Read this number to each other: if both see the same, nobody is in between";
+pub(crate) const CALL_NUMBER: &str =
+    "Read this number to each other: if both see the same, nobody is in between";
 pub(crate) const RECONNECTING: &str = "The connection broke. Mending it…";
-pub(crate) const START_ADVICE: &str = "Use a current Chromium, Firefox or Safari over https or on localhost, in one \
-    tab, and not in a private window.";
-
 /// The page cannot start.
-pub(crate) fn start_failed(why: &str) -> String {
-    let mut letters = why.chars();
-    let first: String = letters.next().into_iter().flat_map(char::to_uppercase).collect();
-    sentence(&format!("{first}{}", letters.as_str()), "Something is missing")
+pub(crate) fn start_failed(why: &StartError) -> Words {
+    match why {
+        StartError::Insecure => Words::problem(
+            "start-insecure",
+            "This page was not opened over https, so the browser withholds keys, camera and microphone.",
+            "Open the address that begins with https. On a home network the node shows how to trust \
+             its certificate.",
+        ),
+        StartError::AlreadyOpen => Words::problem(
+            "start-already-open",
+            "Hither is already open in another tab or window of this browser.",
+            "Go on there, or close it and reload this page.",
+        ),
+        StartError::Store { .. } => Words::problem(
+            "start-store",
+            "The browser does not let this page keep anything, so it could not keep your keys.",
+            "Use a normal window rather than a private one, allow this site to store data, and see \
+             that the disk is not full.",
+        ),
+        other => Words::problem(
+            "start-failed",
+            sentence(&capitalised(&other.to_string()), "Something is missing"),
+            "Use a current Chromium, Firefox or Safari and reload the page.",
+        ),
+    }
+}
+
+fn capitalised(text: &str) -> String {
+    let mut letters = text.chars();
+    let first: String = letters
+        .next()
+        .into_iter()
+        .flat_map(char::to_uppercase)
+        .collect();
+    format!("{first}{}", letters.as_str())
 }
 
 /// Before the first message.
@@ -77,7 +112,9 @@ pub(crate) fn first_message(name: &str) -> String {
 
 /// We answered, they have not yet.
 pub(crate) fn awaiting(name: &str) -> String {
-    format!("{name} still has to let you in. You may close this and write already; it is delivered as soon as they do.")
+    format!(
+        "{name} still has to let you in. You may close this and write already; it is delivered as soon as they do."
+    )
 }
 
 /// Both agreed.
@@ -282,11 +319,9 @@ fn about_invitations(notice: &Notice) -> Option<Words> {
             "They may belong to another one. Compare them with the person who invited you; if \
              they are right, the invitation was altered on its way: ask for a new one.",
         ),
-        Notice::InvitationExpired => Words::problem(
-            "invitation-expired",
-            "This invitation has expired.",
-            again,
-        ),
+        Notice::InvitationExpired => {
+            Words::problem("invitation-expired", "This invitation has expired.", again)
+        }
         Notice::InvitationMalformed => Words::problem(
             "invitation-malformed",
             "This is no invitation that this version understands.",
@@ -310,13 +345,19 @@ fn about_invitations(notice: &Notice) -> Option<Words> {
         ),
         Notice::InvitationReplayed { note } => Words::alarm(
             "invitation-replayed",
-            format!("Somebody tried to use the invitation {} a second time. They were refused.", quoted(note)),
+            format!(
+                "Somebody tried to use the invitation {} a second time. They were refused.",
+                quoted(note)
+            ),
             "The link and the words have reached more than one person. Whoever came first is \
              in your list: compare the safety number before you trust it.",
         ),
         Notice::JoinRefused { note } => Words::alarm(
             "join-refused",
-            format!("Something claimed to answer the invitation {} and failed its checks. It was refused.", quoted(note)),
+            format!(
+                "Something claimed to answer the invitation {} and failed its checks. It was refused.",
+                quoted(note)
+            ),
             "Nobody was let in. If the invited person has trouble, make a new invitation.",
         ),
         Notice::MayNotRegisterOthers => Words::problem(
@@ -355,13 +396,20 @@ fn about_contacts(notice: &Notice, name: &dyn Fn(ContactId) -> String) -> Option
         ),
         Notice::TamperingSeen { contact } => Words::alarm(
             "tampering-seen",
-            format!("Messages from {} were altered or repeated on their way. They were refused.", name(*contact)),
+            format!(
+                "Messages from {} were altered or repeated on their way. They were refused.",
+                name(*contact)
+            ),
             "Nothing false was shown. If this goes on, somebody between you is interfering; a \
              direct path avoids them.",
         ),
         Notice::MailboxRefused { contact, title } => Words::problem(
             "mailbox-refused",
-            format!("The node did not take a message for {}: {}", name(*contact), sentence(title, "its mailbox is full or gone")),
+            format!(
+                "The node did not take a message for {}: {}",
+                name(*contact),
+                sentence(title, "its mailbox is full or gone")
+            ),
             "It waits here and is sent when you are connected directly or there is room again.",
         ),
         _ => return None,
@@ -520,8 +568,14 @@ pub(crate) fn route(route: Option<Route>) -> RouteWords {
             name: "Same network",
             what: "You are on the same network. Nothing leaves it.",
             sight: &[
-                ("Your contact", "sees the address of your device inside this network."),
-                ("Whoever runs this network", "sees that your two devices talk, when and how much."),
+                (
+                    "Your contact",
+                    "sees the address of your device inside this network.",
+                ),
+                (
+                    "Whoever runs this network",
+                    "sees that your two devices talk, when and how much.",
+                ),
                 ("Your node", "sees nothing of it."),
                 ("The content", SEALED),
             ],
@@ -531,8 +585,14 @@ pub(crate) fn route(route: Option<Route>) -> RouteWords {
             name: "Direct",
             what: "Your devices talk to each other directly, over the shortest way there is.",
             sight: &[
-                ("Your contact", "sees your Internet address, and with it roughly where you are."),
-                ("Internet providers on the way", "see that two addresses talk, when and how much."),
+                (
+                    "Your contact",
+                    "sees your Internet address, and with it roughly where you are.",
+                ),
+                (
+                    "Internet providers on the way",
+                    "see that two addresses talk, when and how much.",
+                ),
                 ("Your node", "sees nothing of it."),
                 ("The content", SEALED),
             ],
@@ -544,8 +604,14 @@ pub(crate) fn route(route: Option<Route>) -> RouteWords {
                    where networks allow nothing else, and it hides your address.",
             sight: &[
                 ("Your contact", "sees the relay’s address, not yours."),
-                ("The relay", "sees both addresses, sizes and times, in memory only, and no content."),
-                ("Internet providers", "see that you talk to your node, not with whom."),
+                (
+                    "The relay",
+                    "sees both addresses, sizes and times, in memory only, and no content.",
+                ),
+                (
+                    "Internet providers",
+                    "see that you talk to your node, not with whom.",
+                ),
                 ("The content", SEALED),
             ],
         },
@@ -556,8 +622,14 @@ pub(crate) fn route(route: Option<Route>) -> RouteWords {
                    contact’s mailbox at the node until they come for them.",
             sight: &[
                 ("Your contact", "does not see your address."),
-                ("The node", "sees that something of some size was left in a mailbox with a random name."),
-                ("Internet providers", "see that you talk to your node, not with whom."),
+                (
+                    "The node",
+                    "sees that something of some size was left in a mailbox with a random name.",
+                ),
+                (
+                    "Internet providers",
+                    "see that you talk to your node, not with whom.",
+                ),
                 ("The content", SEALED),
             ],
         },
@@ -653,10 +725,16 @@ pub(crate) fn passphrase_advice(passphrase: &str) -> (u8, &'static str) {
     kinds.sort_unstable();
     kinds.dedup();
     match (length, kinds.len()) {
-        (0, _) => (0, "Several words that only you would put together are easy to keep and hard to guess."),
+        (0, _) => (
+            0,
+            "Several words that only you would put together are easy to keep and hard to guess.",
+        ),
         (1..8, _) => (0, "A little longer: at least 8 characters."),
         (_, 0..5) => (1, "Too regular: it repeats the same few characters."),
-        (8..12, _) => (1, "This will do against curious people. A few more words will do against machines."),
+        (8..12, _) => (
+            1,
+            "This will do against curious people. A few more words will do against machines.",
+        ),
         (12..20, _) => (2, "Good. One more word makes it very good."),
         _ => (3, "Very good. Long beats clever."),
     }
@@ -664,12 +742,36 @@ pub(crate) fn passphrase_advice(passphrase: &str) -> (u8, &'static str) {
 
 /// What this node keeps, why, and until when.
 pub(crate) const RETENTION: [(&str, &str, &str); 6] = [
-    ("Your account: a random number, the public keys of your devices, your role, a sealed profile", "So that your devices can sign in", "You delete it"),
-    ("Each device: a random number, a key, a sealed label, the day it was last seen", "So that a lost device can be signed out", "You sign it out"),
-    ("Mailboxes with random names; sealed, padded messages", "So that messages reach people who are away", "They are fetched, or 30 days"),
-    ("Parked invitations: a random number and a sealed package", "So that a short link is enough", "They are used, or 7 days"),
-    ("Relay: two addresses and ports", "To pass the next packet on", "The call ends; in memory only"),
-    ("Which device is connected", "To deliver at once", "The connection ends; in memory only"),
+    (
+        "Your account: a random number, the public keys of your devices, your role, a sealed profile",
+        "So that your devices can sign in",
+        "You delete it",
+    ),
+    (
+        "Each device: a random number, a key, a sealed label, the day it was last seen",
+        "So that a lost device can be signed out",
+        "You sign it out",
+    ),
+    (
+        "Mailboxes with random names; sealed, padded messages",
+        "So that messages reach people who are away",
+        "They are fetched, or 30 days",
+    ),
+    (
+        "Parked invitations: a random number and a sealed package",
+        "So that a short link is enough",
+        "They are used, or 7 days",
+    ),
+    (
+        "Relay: two addresses and ports",
+        "To pass the next packet on",
+        "The call ends; in memory only",
+    ),
+    (
+        "Which device is connected",
+        "To deliver at once",
+        "The connection ends; in memory only",
+    ),
 ];
 
 #[cfg(test)]
@@ -683,7 +785,10 @@ mod tests {
             title: String::new(),
             detail: String::new(),
         };
-        assert_eq!(notice(&refusal, &|_| String::new()).to_text(), "The node refused.");
+        assert_eq!(
+            notice(&refusal, &|_| String::new()).to_text(),
+            "The node refused."
+        );
     }
 
     #[test]
@@ -699,7 +804,11 @@ mod tests {
 
     #[test]
     fn words_are_counted_however_they_are_written() {
-        for text in ["one two three", "1. One\n2. Two\n3. Three", " one,two - three "] {
+        for text in [
+            "one two three",
+            "1. One\n2. Two\n3. Three",
+            " one,two - three ",
+        ] {
             assert_eq!(count_words(text), 3, "{text}");
         }
         assert_eq!(count_words(""), 0);

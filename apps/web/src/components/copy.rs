@@ -32,7 +32,11 @@ pub(crate) fn CopyButton(
         let text = text.get_untracked();
         spawn_local(async move {
             let copied = clipboard::copy(&text).await;
-            outcome.set(if copied { Outcome::Copied } else { Outcome::Refused });
+            outcome.set(if copied {
+                Outcome::Copied
+            } else {
+                Outcome::Refused
+            });
             set_timeout(
                 move || {
                     outcome.try_set(Outcome::None);

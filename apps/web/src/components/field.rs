@@ -104,12 +104,10 @@ pub(crate) fn PictureField(
             }
         });
     };
-    let words = Signal::derive(move || {
-        problem.get().then(crate::words::no_picture)
-    });
+    let words = Signal::derive(move || problem.get().then(crate::words::no_picture));
     view! {
         <div class="picture-field">
-            <Avatar name picture=value size="huge" />
+            <Avatar name picture=value size="large" />
             <div class="picture-choices">
                 <label class="button file-button">
                     <Icon glyph=Glyph::Picture />

@@ -8,7 +8,10 @@ use super::{Glyph, Icon, IconButton};
 use crate::state::{App, Panel, Screen, concerns_invite, concerns_join};
 use crate::words::{self, Weight, Words};
 
-/// Those in front, newest last, each until it is dismissed.
+/// At most so many at a time; the next comes when one is dismissed.
+const IN_FRONT: usize = 3;
+
+/// Those in front, oldest first, each until it is dismissed.
 #[component]
 pub(crate) fn Notices(app: App) -> impl IntoView {
     let shown = Memo::new(move |_| {
@@ -20,6 +23,7 @@ pub(crate) fn Notices(app: App) -> impl IntoView {
         let notices = app.notices.get().into_iter().enumerate();
         notices
             .filter(|(_, notice)| !beside_form(notice))
+            .take(IN_FRONT)
             .collect::<Vec<_>>()
     });
     view! {
@@ -33,7 +37,12 @@ pub(crate) fn Notices(app: App) -> impl IntoView {
 
 #[component]
 fn NoticeCard(app: App, index: usize, notice: Notice) -> impl IntoView {
-    let Words { kind, weight, what, advice } = words::notice(&notice, &|id| app.name_of(id));
+    let Words {
+        kind,
+        weight,
+        what,
+        advice,
+    } = untrack(|| words::notice(&notice, &|id| app.name_of(id)));
     let glyph = match weight {
         Weight::News => Glyph::Check,
         Weight::Problem => Glyph::Warning,

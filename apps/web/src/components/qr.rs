@@ -46,7 +46,9 @@ fn outline(text: &str) -> Option<(i32, String)> {
     for y in 0..code.size() {
         let mut x = 0;
         while x < code.size() {
-            let run = (x..code.size()).take_while(|x| code.get_module(*x, y)).count();
+            let run = (x..code.size())
+                .take_while(|x| code.get_module(*x, y))
+                .count();
             let run = i32::try_from(run).ok()?;
             if run > 0 {
                 path.push_str(&format!("M{} {}h{run}v1h-{run}z", x + QUIET, y + QUIET));

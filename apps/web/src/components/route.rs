@@ -67,7 +67,9 @@ pub(crate) fn RouteBadge(
 /// Escape, or a touch elsewhere, closes.
 fn close_from_outside(place: NodeRef<Div>, open: RwSignal<bool>) {
     let pressed = window_event_listener(leptos::ev::pointerdown, move |event| {
-        let target = event.target().and_then(|target| target.dyn_into::<Node>().ok());
+        let target = event
+            .target()
+            .and_then(|target| target.dyn_into::<Node>().ok());
         let inside = place
             .get_untracked()
             .is_some_and(|place| place.contains(target.as_ref()));
@@ -92,8 +94,11 @@ fn close_from_outside(place: NodeRef<Div>, open: RwSignal<bool>) {
 pub(crate) fn RouteExplanation(#[prop(into)] route: Signal<Option<RouteView>>) -> impl IntoView {
     let kind = Memo::new(move |_| route.with(|route| route.as_ref().map(|route| route.route)));
     let rtt = move || route.with(|route| route.as_ref().and_then(|route| route.rtt_ms));
-    let timeline =
-        move || route.with(|route| route.as_ref().map(|route| route.timeline.clone())).unwrap_or_default();
+    let timeline = move || {
+        route
+            .with(|route| route.as_ref().map(|route| route.timeline.clone()))
+            .unwrap_or_default()
+    };
     let sight = move || {
         let rows = words::route(kind.get()).sight.iter();
         rows.map(|(who, what)| view! { <dt>{*who}</dt><dd>{*what}</dd> })

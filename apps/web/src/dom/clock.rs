@@ -31,7 +31,11 @@ pub(crate) fn long_day(time: UnixTime) -> String {
 
 /// `20 Nov`.
 pub(crate) fn short_day(time: UnixTime) -> String {
-    format(time, Some("en-GB"), &[("day", "numeric"), ("month", "short")])
+    format(
+        time,
+        Some("en-GB"),
+        &[("day", "numeric"), ("month", "short")],
+    )
 }
 
 /// `Friday`.
@@ -79,7 +83,9 @@ fn format(time: UnixTime, locale: Option<&str>, options: &[(&str, &str)]) -> Str
     }
     let format = Intl::DateTimeFormat::new(&locales, settings.unchecked_ref());
     let text = format.format().call1(&JsValue::UNDEFINED, &date(time));
-    text.ok().and_then(|text| text.as_string()).unwrap_or_default()
+    text.ok()
+        .and_then(|text| text.as_string())
+        .unwrap_or_default()
 }
 
 #[expect(

@@ -14,13 +14,17 @@ pub(crate) fn is_typing() -> bool {
 
 /// Whether a dialog is in front.
 pub(crate) fn modal_is_open() -> bool {
-    matches!(document().query_selector("dialog[open], .route-popover"), Ok(Some(_)))
+    matches!(
+        document().query_selector("dialog[open], .route-popover"),
+        Ok(Some(_))
+    )
 }
 
 /// Moves the keyboard, after the page has drawn what was just asked for.
-pub(crate) fn by_id(id: &'static str) {
+pub(crate) fn first(selector: &str) {
+    let selector = selector.to_owned();
     leptos::prelude::request_animation_frame(move || {
-        let element = document().get_element_by_id(id);
+        let element = document().query_selector(&selector).ok().flatten();
         if let Some(element) = element.and_then(|element| element.dyn_into::<HtmlElement>().ok()) {
             // Nothing to be done when the browser does not want to.
             drop(element.focus());

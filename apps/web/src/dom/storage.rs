@@ -3,7 +3,11 @@
 
 /// What was remembered under a key.
 pub(crate) fn read(key: &str) -> Option<String> {
-    web_sys::window()?.local_storage().ok()??.get_item(key).ok()?
+    web_sys::window()?
+        .local_storage()
+        .ok()??
+        .get_item(key)
+        .ok()?
 }
 
 /// Remembers it, if the browser lets us.

@@ -18,13 +18,17 @@ pub(crate) fn ApproveDialog(app: App) -> impl IntoView {
     });
     let open = Signal::derive(move || waiting.with(Option::is_some));
     let part = move |part: fn(&ContactView) -> String| {
-        Signal::derive(move || waiting.with(|waiting| waiting.as_ref().map(part).unwrap_or_default()))
+        Signal::derive(move || {
+            waiting.with(|waiting| waiting.as_ref().map(part).unwrap_or_default())
+        })
     };
     let name = part(|contact| contact.name.clone());
     let number = part(|contact| contact.safety_number.clone());
     let picture = Memo::new(move |_| waiting.with(|waiting| waiting.as_ref()?.picture.clone()));
     let answer = move |yes: bool| {
-        let Some(contact) = waiting.with_untracked(|waiting| waiting.as_ref().map(|waiting| waiting.id)) else {
+        let Some(contact) =
+            waiting.with_untracked(|waiting| waiting.as_ref().map(|waiting| waiting.id))
+        else {
             return;
         };
         app.close_panel();

@@ -9,14 +9,16 @@ use leptos::prelude::*;
 
 use super::tiles::{Sound, VideoTile};
 use crate::components::{Avatar, Glyph, Icon, IconButton, Modal, RouteBadge};
-use crate::dom::clock;
+use crate::dom::{self, clock};
 use crate::state::{App, Tone};
 use crate::words;
 
 /// The person at the other end, while there is a call.
 fn partner(app: App) -> Memo<Option<ContactView>> {
     Memo::new(move |_| {
-        let id = app.call.with(|call| call.as_ref().map(|call| call.contact))?;
+        let id = app
+            .call
+            .with(|call| call.as_ref().map(|call| call.contact))?;
         app.contact_now(id)
     })
 }
@@ -24,9 +26,10 @@ fn partner(app: App) -> Memo<Option<ContactView>> {
 fn name_of(partner: Memo<Option<ContactView>>) -> Signal<String> {
     Signal::derive(move || {
         partner.with(|partner| {
-            partner
-                .as_ref()
-                .map_or_else(|| words::SOMEBODY.to_owned(), |partner| partner.name.clone())
+            partner.as_ref().map_or_else(
+                || words::SOMEBODY.to_owned(),
+                |partner| partner.name.clone(),
+            )
         })
     })
 }
@@ -129,9 +132,14 @@ fn Over(app: App, partner: Memo<Option<ContactView>>, reason: EndReason) -> impl
     let name = name_of(partner);
     let picture = Memo::new(move |_| partner.with(|partner| partner.as_ref()?.picture.clone()));
     let again = move |_| {
-        if let Some(contact) = partner.with_untracked(|partner| partner.as_ref().map(|partner| partner.id)) {
+        if let Some(contact) =
+            partner.with_untracked(|partner| partner.as_ref().map(|partner| partner.id))
+        {
             app.send(Command::DismissCall);
-            app.send(Command::Call { contact, video: false });
+            app.send(Command::Call {
+                contact,
+                video: false,
+            });
         }
     };
     view! {
@@ -235,10 +243,16 @@ fn Tiles(
 ) -> impl IntoView {
     let name = name_of(partner);
     let picture = Memo::new(move |_| partner.with(|partner| partner.as_ref()?.picture.clone()));
-    let flows = Memo::new(move |_| matches!(stage.get(), Some(CallStage::Active { .. } | CallStage::Reconnecting { .. })));
+    let flows = Memo::new(move |_| {
+        matches!(
+            stage.get(),
+            Some(CallStage::Active { .. } | CallStage::Reconnecting { .. })
+        )
+    });
     let remote_camera = is(app, |call| call.remote_camera);
     let remote_screen = is(app, |call| call.remote_screen);
-    let remote_silent = Signal::derive(move || flows.get() && !is_now(app, |call| call.remote_microphone));
+    let remote_silent =
+        Signal::derive(move || flows.get() && !is_now(app, |call| call.remote_microphone));
     let camera = is(app, |call| call.camera);
     let screen = is(app, |call| call.screen);
     let seen = Signal::derive(move || remote_camera.get() && flows.get());
@@ -249,7 +263,12 @@ fn Tiles(
         (false, false) => "voice",
     };
     let reconnecting = move || matches!(stage.get(), Some(CallStage::Reconnecting { .. }));
-    let waiting = move || matches!(stage.get(), Some(CallStage::Calling | CallStage::Ringing | CallStage::Connecting));
+    let waiting = move || {
+        matches!(
+            stage.get(),
+            Some(CallStage::Calling | CallStage::Ringing | CallStage::Connecting)
+        )
+    };
     view! {
         <div class="tiles" data-layout=layout data-waiting=move || waiting().to_string()>
             <VideoTile app stream=Stream::RemoteScreen on=presented testid="video-remote-screen" class="tile-screen"
@@ -260,16 +279,18 @@ fn Tiles(
             <VideoTile app stream=Stream::LocalCamera on=camera testid="video-local" class="tile-local"
                 label=Signal::derive(|| "Your camera".to_owned()) />
             <Sound app />
+            <div class="tile-notes">
             <Show when=move || remote_silent.get()>
                 <p class="tile-note" data-testid="remote-muted">
                     <Icon glyph=Glyph::MicrophoneOff />{move || format!("{} is muted", name.get())}
                 </p>
             </Show>
             <Show when=move || screen.get()>
-                <p class="tile-note tile-note-own" data-testid="sharing">
+                <p class="tile-note" data-testid="sharing">
                     <Icon glyph=Glyph::Screen />"Your screen is shared"
                 </p>
             </Show>
+            </div>
             <Show when=reconnecting>
                 <p class="tile-mending" data-testid="call-reconnecting" role="status">
                     {words::RECONNECTING}
@@ -310,14 +331,16 @@ fn Controls(app: App, small: RwSignal<bool>) -> impl IntoView {
                 pressed=camera
                 on_press=move || app.send(Command::SetCamera { on: !camera.get_untracked() })
             />
-            <IconButton
-                glyph=Glyph::Screen
-                label=either(screen, "Stop sharing the screen", "Share the screen")
-                testid="call-screen"
-                class=either(screen, "call-button is-on", "call-button")
-                pressed=screen
-                on_press=move || app.send(Command::SetScreen { on: !screen.get_untracked() })
-            />
+            {dom::can_share_screen().then(|| view! {
+                <IconButton
+                    glyph=Glyph::Screen
+                    label=either(screen, "Stop sharing the screen", "Share the screen")
+                    testid="call-screen"
+                    class=either(screen, "call-button is-on", "call-button")
+                    pressed=screen
+                    on_press=move || app.send(Command::SetScreen { on: !screen.get_untracked() })
+                />
+            })}
             <IconButton
                 glyph=Glyph::Chat
                 label="Messages"

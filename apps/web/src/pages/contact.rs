@@ -47,7 +47,8 @@ pub(crate) fn ContactPage(app: App, contact: ContactId) -> impl IntoView {
 }
 
 fn text(contact: Memo<Option<ContactView>>, part: fn(&ContactView) -> String) -> Signal<String> {
-    Memo::new(move |_| contact.with(|contact| contact.as_ref().map(part).unwrap_or_default())).into()
+    Memo::new(move |_| contact.with(|contact| contact.as_ref().map(part).unwrap_or_default()))
+        .into()
 }
 
 fn is(contact: Memo<Option<ContactView>>, part: fn(&ContactView) -> bool) -> Signal<bool> {
@@ -94,12 +95,19 @@ fn Listing(app: App, id: ContactId, contact: Memo<Option<ContactView>>) -> impl 
         if wanted.is_empty() {
             typed.set(category.get_untracked());
         } else if wanted != category.get_untracked() {
-            app.send(Command::SetCategory { contact: id, category: wanted });
+            app.send(Command::SetCategory {
+                contact: id,
+                category: wanted,
+            });
         }
     };
     let alias = move || {
         let name = name.get();
-        if name == own_name.get() { String::new() } else { name }
+        if name == own_name.get() {
+            String::new()
+        } else {
+            name
+        }
     };
     view! {
         <section class="card">

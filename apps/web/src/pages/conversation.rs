@@ -45,15 +45,20 @@ fn ConversationHeader(
     contact: Memo<Option<ContactView>>,
 ) -> impl IntoView {
     let name = Signal::derive(move || {
-        contact.with(|contact| contact.as_ref().map(|contact| contact.name.clone())).unwrap_or_default()
+        contact
+            .with(|contact| contact.as_ref().map(|contact| contact.name.clone()))
+            .unwrap_or_default()
     });
     let picture = Memo::new(move |_| contact.with(|contact| contact.as_ref()?.picture.clone()));
     let route = Memo::new(move |_| contact.with(|contact| contact.as_ref()?.route.clone()));
-    let verified = move || contact.with(|contact| contact.as_ref().is_some_and(|contact| contact.verified));
+    let verified =
+        move || contact.with(|contact| contact.as_ref().is_some_and(|contact| contact.verified));
     let in_call = Memo::new(move |_| app.call.with(Option::is_some));
     let may_call = Signal::derive(move || {
         let active = contact.with(|contact| {
-            contact.as_ref().is_some_and(|contact| contact.state == ContactState::Active)
+            contact
+                .as_ref()
+                .is_some_and(|contact| contact.state == ContactState::Active)
         });
         active && !in_call.get()
     });
@@ -71,7 +76,7 @@ fn ConversationHeader(
                 <Avatar name picture size="small" />
                 <span class="bar-words">
                     <span class="bar-name">
-                        {move || name.get()}
+                        <span class="bar-name-text">{move || name.get()}</span>
                         <Show when=verified>
                             <span class="verified" title="You compared the safety number">
                                 <Icon glyph=Glyph::ShieldCheck />
@@ -114,16 +119,22 @@ fn sub_line(contact: Memo<Option<ContactView>>) -> &'static str {
 #[derive(Clone, PartialEq)]
 enum Row {
     Day(String),
-    Message { message: MessageView, first: bool, last: bool },
+    Message {
+        message: MessageView,
+        first: bool,
+        last: bool,
+    },
 }
 
 impl Row {
     fn key(&self) -> (String, Option<MessageId>, bool, bool) {
         match self {
             Self::Day(day) => (day.clone(), None, false, false),
-            Self::Message { message, first, last } => {
-                (String::new(), Some(message.id), *first, *last)
-            }
+            Self::Message {
+                message,
+                first,
+                last,
+            } => (String::new(), Some(message.id), *first, *last),
         }
     }
 }
@@ -131,23 +142,43 @@ impl Row {
 #[component]
 fn Messages(app: App, id: ContactId, contact: Memo<Option<ContactView>>) -> impl IntoView {
     let open = move |conversation: &Option<hither_endpoint::ConversationView>| {
-        conversation.as_ref().filter(|conversation| conversation.contact == id).cloned()
+        conversation
+            .as_ref()
+            .filter(|conversation| conversation.contact == id)
+            .cloned()
     };
     let conversation = Memo::new(move |_| app.conversation.with(open));
     let rows = Memo::new(move |_| {
         conversation.with(|conversation| {
-            conversation.as_ref().map(|conversation| rows(&conversation.messages)).unwrap_or_default()
+            conversation
+                .as_ref()
+                .map(|conversation| rows(&conversation.messages))
+                .unwrap_or_default()
         })
     });
-    let deliveries = Memo::new(move |_| conversation.with(|conversation| deliveries(conversation.as_ref())));
+    let deliveries =
+        Memo::new(move |_| conversation.with(|conversation| deliveries(conversation.as_ref())));
     let list = NodeRef::<Div>::new();
     let at_end = RwSignal::new(true);
     follow_end(list, at_end, rows);
     speak_arrivals(app, contact, conversation);
-    let truncated = move || conversation.with(|conversation| conversation.as_ref().is_some_and(|conversation| conversation.truncated));
+    let truncated = move || {
+        conversation.with(|conversation| {
+            conversation
+                .as_ref()
+                .is_some_and(|conversation| conversation.truncated)
+        })
+    };
     let loading = move || conversation.with(Option::is_none);
-    let empty = move || conversation.with(|conversation| conversation.as_ref().is_some_and(|conversation| conversation.messages.is_empty()));
-    let typing = move || contact.with(|contact| contact.as_ref().is_some_and(|contact| contact.typing));
+    let empty = move || {
+        conversation.with(|conversation| {
+            conversation
+                .as_ref()
+                .is_some_and(|conversation| conversation.messages.is_empty())
+        })
+    };
+    let typing =
+        move || contact.with(|contact| contact.as_ref().is_some_and(|contact| contact.typing));
     view! {
         <div class="messages-frame">
             <div
@@ -191,7 +222,9 @@ fn Messages(app: App, id: ContactId, contact: Memo<Option<ContactView>>) -> impl
 fn Greeting(contact: Memo<Option<ContactView>>) -> impl IntoView {
     let text = move || {
         contact.with(|contact| match contact {
-            Some(contact) if contact.state == ContactState::AwaitsApproval => words::awaiting(&contact.name),
+            Some(contact) if contact.state == ContactState::AwaitsApproval => {
+                words::awaiting(&contact.name)
+            }
             Some(contact) if contact.state == ContactState::Closed => words::CLOSED.to_owned(),
             Some(contact) => words::first_message(&contact.name),
             None => String::new(),
@@ -212,7 +245,12 @@ fn Message(
     last: bool,
     deliveries: Memo<BTreeMap<MessageId, Delivery>>,
 ) -> impl IntoView {
-    let MessageView { id, text, time, delivery } = message;
+    let MessageView {
+        id,
+        text,
+        time,
+        delivery,
+    } = message;
     let delivery = Memo::new(move |_| {
         deliveries.with(|deliveries| deliveries.get(&id).copied().unwrap_or(delivery))
     });
@@ -276,7 +314,10 @@ fn rows(messages: &[MessageView]) -> Vec<Row> {
         }
         let before = index.checked_sub(1).and_then(|index| messages.get(index));
         rows.push(Row::Message {
-            message: MessageView { delivery: Delivery::Queued, ..message.clone() },
+            message: MessageView {
+                delivery: Delivery::Queued,
+                ..message.clone()
+            },
             first: !together(before, message),
             last: !together(messages.get(index + 1), message),
         });
@@ -287,16 +328,20 @@ fn rows(messages: &[MessageView]) -> Vec<Row> {
 fn deliveries(
     conversation: Option<&hither_endpoint::ConversationView>,
 ) -> BTreeMap<MessageId, Delivery> {
-    let messages = conversation.into_iter().flat_map(|conversation| &conversation.messages);
-    messages.map(|message| (message.id, message.delivery)).collect()
+    let messages = conversation
+        .into_iter()
+        .flat_map(|conversation| &conversation.messages);
+    messages
+        .map(|message| (message.id, message.delivery))
+        .collect()
 }
 
 /// Stays at the newest message if the person was there.
 fn follow_end(list: NodeRef<Div>, at_end: RwSignal<bool>, rows: Memo<Vec<Row>>) {
     Effect::new(move || {
-        let mine = rows.with(|rows| {
-            matches!(rows.last(), Some(Row::Message { message, .. }) if message.id.mine)
-        });
+        let mine = rows.with(
+            |rows| matches!(rows.last(), Some(Row::Message { message, .. }) if message.id.mine),
+        );
         if mine || at_end.get_untracked() {
             request_animation_frame(move || to_end(list));
         }
@@ -310,8 +355,9 @@ fn to_end(list: NodeRef<Div>) {
 }
 
 fn is_at_end(list: NodeRef<Div>) -> bool {
-    list.get_untracked()
-        .is_none_or(|list| f64::from(list.scroll_height() - list.client_height()) - list.scroll_top() < 48.0)
+    list.get_untracked().is_none_or(|list| {
+        f64::from(list.scroll_height() - list.client_height()) - list.scroll_top() < 48.0
+    })
 }
 
 /// What arrives while the conversation is open is read out, the newest text only.
@@ -336,9 +382,8 @@ fn speak_arrivals(
             };
             let seen = before.as_ref().map_or(0, |(number, _)| *number);
             if *number > seen {
-                let name = contact.with_untracked(|contact| {
-                    contact.as_ref().map(|contact| contact.name.clone())
-                });
+                let name = contact
+                    .with_untracked(|contact| contact.as_ref().map(|contact| contact.name.clone()));
                 app.speak(format!("{}: {text}", name.unwrap_or_default()));
             }
         },
@@ -349,7 +394,8 @@ fn speak_arrivals(
 /// The composer, or why there is none.
 #[component]
 fn Foot(app: App, id: ContactId, contact: Memo<Option<ContactView>>) -> impl IntoView {
-    let state = Memo::new(move |_| contact.with(|contact| contact.as_ref().map(|contact| contact.state)));
+    let state =
+        Memo::new(move |_| contact.with(|contact| contact.as_ref().map(|contact| contact.state)));
     move || match state.get() {
         Some(ContactState::Closed) => view! {
             <p class="composer-closed" data-testid="composer-closed">{words::CLOSED}</p>
@@ -365,9 +411,8 @@ fn Composer(app: App, id: ContactId) -> impl IntoView {
     let field = NodeRef::<Textarea>::new();
     let typed_at = StoredValue::new(0_u64);
     let length = Memo::new(move |_| text.with(String::len));
-    let sendable = Memo::new(move |_| {
-        text.with(|text| !text.trim().is_empty()) && length.get() <= MAX_TEXT
-    });
+    let sendable =
+        Memo::new(move |_| text.with(|text| !text.trim().is_empty()) && length.get() <= MAX_TEXT);
     let write = move |value: String| {
         app.keep_draft(id, value.clone());
         text.set(value);
@@ -382,7 +427,10 @@ fn Composer(app: App, id: ContactId) -> impl IntoView {
     };
     let send = move || {
         if sendable.get_untracked() {
-            app.send(Command::SendText { contact: id, text: text.get_untracked() });
+            app.send(Command::SendText {
+                contact: id,
+                text: text.get_untracked(),
+            });
             write(String::new());
             typed_at.set_value(0);
         }

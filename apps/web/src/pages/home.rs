@@ -9,11 +9,12 @@ use crate::state::{App, Panel, Screen};
 use crate::words;
 
 #[component]
-pub(crate) fn Sidebar(app: App) -> impl IntoView {
+pub(crate) fn Sidebar(app: App, children: Children) -> impl IntoView {
     let search = RwSignal::new(String::new());
     view! {
         <nav class="sidebar" aria-label="Contacts">
             <OwnHeader app />
+            {children()}
             <div class="sidebar-actions">
                 <button
                     type="button"
@@ -21,7 +22,8 @@ pub(crate) fn Sidebar(app: App) -> impl IntoView {
                     data-testid="invite-open"
                     on:click=move |_| app.show(Panel::Invite)
                 >
-                    <Icon glyph=Glyph::Invite />"Invite"
+                    <Icon glyph=Glyph::Invite />
+                    <span>"Invite"</span>
                     <OpenInvitations app />
                 </button>
                 <button
@@ -30,7 +32,8 @@ pub(crate) fn Sidebar(app: App) -> impl IntoView {
                     data-testid="join-open"
                     on:click=move |_| app.show(Panel::Join)
                 >
-                    <Icon glyph=Glyph::Enter />"Join"
+                    <Icon glyph=Glyph::Enter />
+                    <span>"Join"</span>
                 </button>
             </div>
             <Show when=move || app.contacts.with(|contacts| contacts.len() > 1)>
@@ -49,6 +52,14 @@ pub(crate) fn Sidebar(app: App) -> impl IntoView {
                 </div>
             </Show>
             <ContactList app search />
+            <button
+                type="button"
+                class="button quiet small sidebar-foot wide-only"
+                data-testid="help-open"
+                on:click=move |_| app.show(Panel::Help)
+            >
+                <Icon glyph=Glyph::Help />"Keys and icons"
+            </button>
         </nav>
     }
 }
@@ -74,8 +85,15 @@ fn OpenInvitations(app: App) -> impl IntoView {
 /// Own name and picture, the node, lock and settings.
 #[component]
 fn OwnHeader(app: App) -> impl IntoView {
-    let name = Signal::derive(move || app.me.with(|me| me.as_ref().map(|me| me.name.clone())).unwrap_or_default());
-    let picture = Memo::new(move |_| app.me.with(|me| me.as_ref().and_then(|me| me.picture.clone())));
+    let name = Signal::derive(move || {
+        app.me
+            .with(|me| me.as_ref().map(|me| me.name.clone()))
+            .unwrap_or_default()
+    });
+    let picture = Memo::new(move |_| {
+        app.me
+            .with(|me| me.as_ref().and_then(|me| me.picture.clone()))
+    });
     let state = move || words::node_state(app.node.get());
     view! {
         <header class="own">
@@ -99,8 +117,6 @@ fn OwnHeader(app: App) -> impl IntoView {
                     </span>
                 </span>
             </button>
-            <IconButton glyph=Glyph::Help label="Keys and help" testid="help-open" class="wide-only".to_owned()
-                on_press=move || app.show(Panel::Help) />
             <IconButton glyph=Glyph::Sliders label="Settings" testid="settings-open"
                 on_press=move || app.go(Screen::Settings) />
             <IconButton glyph=Glyph::Lock label="Lock now (Alt+L)" testid="lock"
@@ -166,7 +182,8 @@ fn ContactItem(app: App, id: ContactId) -> impl IntoView {
     };
     let name = Signal::derive(move || part(|contact| contact.name.clone()));
     let picture = Memo::new(move |_| contact.with(|contact| contact.as_ref()?.picture.clone()));
-    let state = Memo::new(move |_| contact.with(|contact| contact.as_ref().map(|contact| contact.state)));
+    let state =
+        Memo::new(move |_| contact.with(|contact| contact.as_ref().map(|contact| contact.state)));
     let current = move || app.screen.get().contact() == Some(id);
     let open = move |_| {
         if state.get_untracked() == Some(ContactState::WantsApproval) {
@@ -217,7 +234,7 @@ fn Unread(contact: Memo<Option<ContactView>>) -> impl IntoView {
 /// The line below the name.
 fn preview(contact: &ContactView) -> String {
     match contact.state {
-        ContactState::WantsApproval => "Wants to come in: have a look".to_owned(),
+        ContactState::WantsApproval => "Wants to come in".to_owned(),
         ContactState::AwaitsApproval => "Has not let you in yet".to_owned(),
         ContactState::Closed => "Closed".to_owned(),
         ContactState::Active if contact.typing => "is writing…".to_owned(),

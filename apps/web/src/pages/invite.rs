@@ -87,16 +87,18 @@ fn Form(
     #[prop(into)] submitted: Callback<Command>,
 ) -> impl IntoView {
     let note = RwSignal::new(String::new());
-    let first = app.categories.with_untracked(|categories| categories.first().cloned());
+    let first = app
+        .categories
+        .with_untracked(|categories| categories.first().cloned());
     let category = RwSignal::new(first.unwrap_or_default());
     let with_registration = RwSignal::new(false);
-    let may_register =
-        move || app.me.with(|me| me.as_ref().is_some_and(|me| me.role.may_register_others()));
+    let may_register = move || {
+        app.me
+            .with(|me| me.as_ref().is_some_and(|me| me.role.may_register_others()))
+    };
     let busy = move || step.get() == Step::Waiting;
     let notice = app.newest_notice(concerns_invite);
-    let error = Signal::derive(move || {
-        Some(words::notice(&notice.get()?, &|id| app.name_of(id)))
-    });
+    let error = Signal::derive(move || Some(words::notice(&notice.get()?, &|id| app.name_of(id))));
     let submit = move |event: leptos::ev::SubmitEvent| {
         event.prevent_default();
         submitted.run(Command::CreateInvitation {
@@ -183,7 +185,10 @@ fn state_words(invitation: &InvitationView) -> String {
 fn Invitation(app: App, id: InvitationKey, step: RwSignal<Step>) -> impl IntoView {
     let invitation = Memo::new(move |_| {
         app.invitations.with(|invitations| {
-            invitations.iter().find(|invitation| invitation.id == id).cloned()
+            invitations
+                .iter()
+                .find(|invitation| invitation.id == id)
+                .cloned()
         })
     });
     // Used or taken back while it was looked at.
@@ -192,22 +197,33 @@ fn Invitation(app: App, id: InvitationKey, step: RwSignal<Step>) -> impl IntoVie
             step.set(Step::Form);
         }
     });
-    move || invitation.get().map(|invitation| match invitation.state {
-        InvitationState::Preparing => view! {
-            <div class="progress" role="status" data-testid="invite-preparing">
-                <span class="progress-bar"></span>
-                <p class="hint">{words::SEALING}</p>
-            </div>
-        }.into_any(),
-        InvitationState::Ready | InvitationState::FileOnly => {
-            view! { <PassOn app invitation step /> }.into_any()
-        }
-    })
+    move || {
+        invitation.get().map(|invitation| match invitation.state {
+            InvitationState::Preparing => view! {
+                <div class="progress" role="status" data-testid="invite-preparing">
+                    <span class="progress-bar"></span>
+                    <p class="hint">{words::SEALING}</p>
+                </div>
+            }
+            .into_any(),
+            InvitationState::Ready | InvitationState::FileOnly => {
+                view! { <PassOn app invitation step /> }.into_any()
+            }
+        })
+    }
 }
 
 #[component]
 fn PassOn(app: App, invitation: InvitationView, step: RwSignal<Step>) -> impl IntoView {
-    let InvitationView { id, note, link, words, blob, expires, state } = invitation;
+    let InvitationView {
+        id,
+        note,
+        link,
+        words,
+        blob,
+        expires,
+        state,
+    } = invitation;
     let (name, linked) = (note.clone(), state == InvitationState::Ready);
     let save = move |_| file::save(&file_name(&name), &blob);
     let withdrawal = move |_| {
@@ -243,7 +259,7 @@ fn PassOn(app: App, invitation: InvitationView, step: RwSignal<Step>) -> impl In
         </section>
         <div class="actions spread">
             <button type="button" class="button" data-testid="invite-back" on:click=move |_| step.set(Step::Form)>
-                <Icon glyph=Glyph::Back />"All invitations"
+                <Icon glyph=Glyph::Back />"Back"
             </button>
             <button type="button" class="button" data-testid="invite-save" on:click=save>
                 <Icon glyph=Glyph::Save />"Save as file"
@@ -286,7 +302,13 @@ fn LinkStep(link: String) -> impl IntoView {
 fn file_name(note: &str) -> String {
     let plain: String = note
         .chars()
-        .map(|letter| if letter.is_alphanumeric() { letter } else { '-' })
+        .map(|letter| {
+            if letter.is_alphanumeric() {
+                letter
+            } else {
+                '-'
+            }
+        })
         .take(40)
         .collect();
     let plain = plain.trim_matches('-');
@@ -303,7 +325,10 @@ mod tests {
 
     #[test]
     fn a_note_never_reaches_into_another_folder() {
-        assert_eq!(file_name("../../etc/passwd"), "invitation-etc-passwd.hither");
+        assert_eq!(
+            file_name("../../etc/passwd"),
+            "invitation-etc-passwd.hither"
+        );
         assert_eq!(file_name("Oma Grete"), "invitation-Oma-Grete.hither");
         assert_eq!(file_name("…"), "invitation.hither");
     }

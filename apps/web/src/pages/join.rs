@@ -9,9 +9,7 @@ use leptos::prelude::*;
 use wasm_bindgen_futures::spawn_local;
 use zeroize::Zeroizing;
 
-use crate::components::{
-    Avatar, CategoryField, ErrorText, Glyph, Icon, Modal, SafetyNumber,
-};
+use crate::components::{Avatar, CategoryField, ErrorText, Glyph, Icon, Modal, SafetyNumber};
 use crate::dom::file;
 use crate::state::{App, Panel, Screen, concerns_join};
 use crate::words::{self, Words};
@@ -95,7 +93,10 @@ pub(crate) fn JoinDialog(app: App) -> impl IntoView {
 }
 
 fn step(app: App, joined: Option<ContactId>) -> Step {
-    if let Some(stage) = app.joining.with(|joining| joining.as_ref().map(|joining| joining.stage)) {
+    if let Some(stage) = app
+        .joining
+        .with(|joining| joining.as_ref().map(|joining| joining.stage))
+    {
         return match stage {
             JoinStage::Fetching => Step::Fetching,
             JoinStage::NeedsCode => Step::Code,
@@ -111,14 +112,12 @@ fn step(app: App, joined: Option<ContactId>) -> Step {
 }
 
 /// Finds the contact that came out of the invitation.
-fn follow_new(
-    app: App,
-    joined: RwSignal<Option<ContactId>>,
-    known: StoredValue<Vec<ContactId>>,
-) {
+fn follow_new(app: App, joined: RwSignal<Option<ContactId>>, known: StoredValue<Vec<ContactId>>) {
     let checking = Memo::new(move |_| {
         app.joining.with(|joining| {
-            joining.as_ref().is_some_and(|joining| joining.stage == JoinStage::Checking)
+            joining
+                .as_ref()
+                .is_some_and(|joining| joining.stage == JoinStage::Checking)
         })
     });
     Effect::watch(
@@ -151,7 +150,9 @@ fn error(app: App, local: RwSignal<Option<Words>>) -> Option<Words> {
     if let Some(words) = local.get() {
         return Some(words);
     }
-    let told = app.joining.with(|joining| joining.as_ref().and_then(|joining| joining.problem.clone()));
+    let told = app
+        .joining
+        .with(|joining| joining.as_ref().and_then(|joining| joining.problem.clone()));
     let notice = told.or_else(|| app.newest_notice_now(concerns_join))?;
     Some(words::notice(&notice, &|id| app.name_of(id)))
 }
@@ -231,7 +232,9 @@ fn CodeForm(
     #[prop(into)] remember: Callback<()>,
 ) -> impl IntoView {
     let typed = RwSignal::new(String::new());
-    let first = app.categories.with_untracked(|categories| categories.first().cloned());
+    let first = app
+        .categories
+        .with_untracked(|categories| categories.first().cloned());
     let category = RwSignal::new(first.unwrap_or_default());
     let field = NodeRef::<Textarea>::new();
     let count = Memo::new(move |_| typed.with(|typed| words::count_words(typed)));
@@ -303,14 +306,26 @@ fn CodeForm(
 fn Answered(app: App, id: ContactId) -> impl IntoView {
     let contact = app.contact(id);
     let name = Signal::derive(move || {
-        contact.with(|contact| contact.as_ref().map(|contact| contact.name.clone())).unwrap_or_default()
+        contact
+            .with(|contact| contact.as_ref().map(|contact| contact.name.clone()))
+            .unwrap_or_default()
     });
     let picture = Memo::new(move |_| contact.with(|contact| contact.as_ref()?.picture.clone()));
     let number = Signal::derive(move || {
-        contact.with(|contact| contact.as_ref().map(|contact| contact.safety_number.clone())).unwrap_or_default()
+        contact
+            .with(|contact| {
+                contact
+                    .as_ref()
+                    .map(|contact| contact.safety_number.clone())
+            })
+            .unwrap_or_default()
     });
     let active = Memo::new(move |_| {
-        contact.with(|contact| contact.as_ref().is_some_and(|contact| contact.state == ContactState::Active))
+        contact.with(|contact| {
+            contact
+                .as_ref()
+                .is_some_and(|contact| contact.state == ContactState::Active)
+        })
     });
     let write = move |_| {
         app.close_panel();

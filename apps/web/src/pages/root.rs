@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! What is shown at all: start, onboarding, lock, or the client itself.
 
+use hither_browser::StartError;
 use hither_endpoint::{NodeState, Phase};
 use leptos::prelude::*;
 
@@ -15,7 +16,7 @@ use super::join::JoinDialog;
 use super::onboarding::OnboardingPage;
 use super::settings::SettingsPage;
 use super::unlock::UnlockPage;
-use crate::components::{ConfirmDialog, Glyph, Icon, Notices};
+use crate::components::{ConfirmDialog, ErrorText, Glyph, Icon, Notices};
 use crate::state::{App, Screen, Start};
 use crate::words;
 
@@ -66,17 +67,14 @@ fn Loading() -> impl IntoView {
 }
 
 #[component]
-fn StartFailed(why: String) -> impl IntoView {
+fn StartFailed(why: StartError) -> impl IntoView {
+    let words = words::start_failed(&why);
     view! {
         <main class="gate" data-testid="start-failed">
             <div class="gate-card">
                 <Mark />
                 <h1>"Hither cannot start here"</h1>
-                <div class="error-text" data-testid="error-text" role="alert">
-                    <Icon glyph=Glyph::Warning />
-                    <p>{words::start_failed(&why)}</p>
-                </div>
-                <p class="muted">{words::START_ADVICE}</p>
+                <ErrorText words=Signal::stored(Some(words)) />
             </div>
         </main>
     }
@@ -112,10 +110,12 @@ fn Shell(app: App) -> impl IntoView {
                 (true, true) => "small",
             }
         >
-            <Sidebar app />
+            <Sidebar app>
+                <div class="narrow-only"><OfflineBanner app testid="offline-banner-list" /></div>
+            </Sidebar>
             {move || call.get().then(|| view! { <CallPanel app small /> })}
-            <main class="main" tabindex="-1">
-                <OfflineBanner app />
+            <main id="main" class="main" tabindex="-1">
+                <OfflineBanner app testid="offline-banner" />
                 {move || contact.get().map(|contact| view! { <ConversationPage app contact /> })}
                 {move || settings.get().then(|| view! { <SettingsPage app /> })}
                 {move || home.get().then(|| view! { <Nothing app /> })}
@@ -133,11 +133,11 @@ fn Shell(app: App) -> impl IntoView {
 }
 
 #[component]
-fn OfflineBanner(app: App) -> impl IntoView {
+fn OfflineBanner(app: App, testid: &'static str) -> impl IntoView {
     let gone = move || matches!(app.node.get(), NodeState::Offline | NodeState::Revoked);
     view! {
         <Show when=gone>
-            <p class="banner" data-testid="offline-banner" role="status">
+            <p class="banner" data-testid=testid role="status">
                 <Icon glyph=Glyph::Warning />
                 {move || words::node_state(app.node.get()).2}
             </p>
@@ -152,7 +152,7 @@ fn Nothing(app: App) -> impl IntoView {
     view! {
         <div class="nothing" data-testid="nothing-chosen">
             <Mark />
-            <p>{move || if alone() { words::NOBODY_YET } else { words::NOTHING_CHOSEN }}</p>
+            <p>{move || if alone() { words::NO_CONVERSATION } else { words::NOTHING_CHOSEN }}</p>
         </div>
     }
 }

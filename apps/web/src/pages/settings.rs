@@ -38,14 +38,17 @@ fn Profile(app: App) -> impl IntoView {
     let picture = RwSignal::new(own_picture);
     let changed = move || {
         app.me.with(|me| {
-            me.as_ref().is_some_and(|me| me.name != name.get().trim() || me.picture != picture.get())
+            me.as_ref()
+                .is_some_and(|me| me.name != name.get().trim() || me.picture != picture.get())
         })
     };
     let submit = move |event: leptos::ev::SubmitEvent| {
         event.prevent_default();
         app.send(Command::SetProfile {
             name: name.get_untracked().trim().to_owned(),
-            picture: picture.get_untracked().map(|bytes: Arc<[u8]>| bytes.to_vec()),
+            picture: picture
+                .get_untracked()
+                .map(|bytes: Arc<[u8]>| bytes.to_vec()),
         });
     };
     view! {
@@ -99,14 +102,26 @@ fn Devices(app: App) -> impl IntoView {
 
 #[component]
 fn Device(app: App, device: DeviceView) -> impl IntoView {
-    let DeviceView { id, label, last_seen_day, current } = device;
+    let DeviceView {
+        id,
+        label,
+        last_seen_day,
+        current,
+    } = device;
     let editing = RwSignal::new(false);
-    let shown = if label.is_empty() { "Without a name".to_owned() } else { label.clone() };
+    let shown = if label.is_empty() {
+        "Without a name".to_owned()
+    } else {
+        label.clone()
+    };
     let typed = RwSignal::new(label.clone());
     let rename = move |event: leptos::ev::SubmitEvent| {
         event.prevent_default();
         editing.set(false);
-        app.send(Command::RenameDevice { device: id, label: typed.get_untracked().trim().to_owned() });
+        app.send(Command::RenameDevice {
+            device: id,
+            label: typed.get_untracked().trim().to_owned(),
+        });
     };
     let name = shown.clone();
     let revocation = move || {

@@ -26,7 +26,9 @@ pub(crate) fn VideoTile(
     class: &'static str,
 ) -> impl IntoView {
     let element = NodeRef::<Video>::new();
-    keep_attached(app, stream, move || element.get().map(|video| (*video).clone()));
+    keep_attached(app, stream, move || {
+        element.get().map(|video| (*video).clone())
+    });
     view! {
         <video
             class=format!("tile {class}")
@@ -46,7 +48,9 @@ pub(crate) fn VideoTile(
 #[component]
 pub(crate) fn Sound(app: App) -> impl IntoView {
     let element = NodeRef::<Audio>::new();
-    keep_attached(app, Stream::RemoteSound, move || element.get().map(|audio| (*audio).clone()));
+    keep_attached(app, Stream::RemoteSound, move || {
+        element.get().map(|audio| (*audio).clone())
+    });
     view! { <audio data-testid="audio-remote" node_ref=element autoplay></audio> }
 }
 
@@ -55,7 +59,10 @@ fn keep_attached(
     stream: Stream,
     element: impl Fn() -> Option<HtmlMediaElement> + Copy + Send + Sync + 'static,
 ) {
-    let link = Memo::new(move |_| app.call.with(|call| call.as_ref().and_then(|call| call.link)));
+    let link = Memo::new(move |_| {
+        app.call
+            .with(|call| call.as_ref().and_then(|call| call.link))
+    });
     Effect::new(move || {
         // Attached anew for every link: the host forgets the streams of a closed one.
         link.track();

@@ -22,7 +22,7 @@ pub(crate) fn UnlockPage(app: App) -> impl IntoView {
         Some(words::notice(&notice, &|id| app.name_of(id)))
     });
     let focus = move || {
-        if let Some(field) = field.get() {
+        if let Some(field) = field.get_untracked() {
             // A page in the background keeps its focus to itself.
             drop(field.focus());
             field.select();

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use hither_api::link::Link;
-use hither_browser::{Client, Hooks, Stream};
+use hither_browser::{Client, Hooks, StartError, Stream};
 use hither_endpoint::{
     CallDirection, CallStage, CallView, Command, ContactId, ContactState, ContactView,
     ConversationView, DeviceView, Event, InvitationView, JoiningView, MeView, NodeState, Notice,
@@ -27,8 +27,8 @@ pub(crate) enum Start {
     Loading,
     /// There is a view.
     Running,
-    /// This browser cannot run Hither; the sentence says why.
-    Failed(String),
+    /// This browser cannot run Hither.
+    Failed(StartError),
 }
 
 /// The dialog in front, if any.
@@ -67,6 +67,8 @@ pub(crate) struct App {
     pub(crate) preferences: Preferences,
     /// The link that opened the page, until it was used.
     pub(crate) arrival: RwSignal<Option<Link>>,
+    /// Whether the person can see the page.
+    visible: RwSignal<bool>,
     /// Read out politely.
     pub(crate) spoken: RwSignal<String>,
     pub(crate) phase: Memo<Phase>,
@@ -106,6 +108,7 @@ impl App {
             confirmation: RwSignal::new(None),
             preferences: Preferences::load(),
             arrival: RwSignal::new(arrival::link()),
+            visible: RwSignal::new(dom::is_visible()),
             spoken: RwSignal::new(String::new()),
             phase: part!(phase),
             me: part!(me),
@@ -159,7 +162,10 @@ impl App {
             contacts
                 .iter()
                 .find(|contact| contact.id == id)
-                .map_or_else(|| words::SOMEBODY.to_owned(), |contact| contact.name.clone())
+                .map_or_else(
+                    || words::SOMEBODY.to_owned(),
+                    |contact| contact.name.clone(),
+                )
         })
     }
 
@@ -170,6 +176,7 @@ impl App {
             return;
         }
         self.screen.set(screen);
+        focus_after(now, screen);
         let Some(history) = web_sys::window().and_then(|window| window.history().ok()) else {
             return;
         };
@@ -211,7 +218,10 @@ impl App {
     /// Dismisses every notice of a kind: the person tries again.
     pub(crate) fn clear_notices(self, which: fn(&Notice) -> bool) {
         let indices: Vec<usize> = self.notices.with_untracked(|notices| {
-            let matching = notices.iter().enumerate().filter(|(_, notice)| which(notice));
+            let matching = notices
+                .iter()
+                .enumerate()
+                .filter(|(_, notice)| which(notice));
             matching.map(|(index, _)| index).collect()
         });
         for index in indices.into_iter().rev() {
@@ -264,11 +274,11 @@ impl App {
         });
     }
 
-    /// The client learns which conversation is in front.
+    /// The client learns which conversation is in front. What nobody can see does not count as read.
     fn follow_screen(self) {
         let contact = Memo::new(move |_| {
-            let ready = self.phase.get() == Phase::Ready;
-            self.screen.get().contact().filter(|_| ready)
+            let looked_at = self.phase.get() == Phase::Ready && self.visible.get();
+            self.screen.get().contact().filter(|_| looked_at)
         });
         Effect::watch(
             move || contact.get(),
@@ -333,11 +343,17 @@ impl App {
             let Some(contact) = first.get() else { return };
             let busy = self.call.with_untracked(Option::is_some)
                 || self.confirmation.with_untracked(Option::is_some)
+                || self.is_writing()
                 || matches!(self.panel.get_untracked(), Some(Panel::Join | Panel::Help));
             if !busy {
                 self.show(Panel::Approve(contact));
             }
         });
+    }
+
+    fn is_writing(self) -> bool {
+        let contact = self.screen.get_untracked().contact();
+        contact.is_some_and(|contact| !self.draft(contact).is_empty())
     }
 
     fn follow_title(self) {
@@ -360,10 +376,12 @@ impl App {
         let back = window_event_listener(leptos::ev::popstate, move |event| {
             let depth = event.state().as_f64().unwrap_or(0.0);
             let mut screen = self.screen.get_untracked();
+            let before = screen;
             while f64::from(screen.depth()) > depth {
                 screen = screen.parent();
             }
             self.screen.set(screen);
+            focus_after(before, screen);
         });
         let link = window_event_listener(leptos::ev::hashchange, move |_| {
             if let Some(link) = arrival::link() {
@@ -377,6 +395,7 @@ impl App {
             self.send(Command::NetworkChanged);
         });
         let visible = window_event_listener(leptos::ev::visibilitychange, move |_| {
+            self.visible.set(dom::is_visible());
             if dom::is_visible() {
                 self.send(Command::NetworkChanged);
             }
@@ -403,7 +422,7 @@ impl App {
                     self.host.set_value(Some(client));
                     self.start.set(Start::Running);
                 }
-                Err(error) => self.start.set(Start::Failed(error.to_string())),
+                Err(error) => self.start.set(Start::Failed(error)),
             }
         });
     }
@@ -430,6 +449,20 @@ impl App {
             Event::Unread { contact } => self.speak(words::unread_from(&name(*contact))),
             _ => {}
         }
+    }
+}
+
+/// The keyboard goes where the eye goes: into the composer at a desk, to the new pane on a phone (without
+/// opening its keyboard), and back to the contact that was left.
+fn focus_after(before: Screen, now: Screen) {
+    match (now, before.contact()) {
+        (Screen::Conversation(_), _) if dom::is_wide() => dom::focus::first("#composer"),
+        (Screen::Home, Some(contact)) => {
+            dom::focus::first(&format!("[data-contact=\"{}\"]", contact.to_hex()));
+        }
+        (Screen::Contact(_), _) => dom::focus::first("[data-testid=\"contact-close\"]"),
+        (Screen::Home, None) => {}
+        (Screen::Conversation(_) | Screen::Settings, _) => dom::focus::first("#main"),
     }
 }
 

@@ -9,6 +9,8 @@ mod ring;
 mod screen;
 mod shortcuts;
 
+#[cfg(feature = "gallery")]
+pub(crate) use app::nothing_yet;
 pub(crate) use app::{App, Confirmation, Panel, Start};
 pub(crate) use notices::{concerns_invite, concerns_join};
 pub(crate) use preferences::Preferences;

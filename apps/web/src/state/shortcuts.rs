@@ -38,10 +38,12 @@ impl App {
         if event.alt_key() && !event.ctrl_key() && !event.meta_key() {
             return self.carry_out_alt(&event.code());
         }
-        let modal = crate::dom::focus::modal_is_open();
+        if crate::dom::focus::modal_is_open() || crate::dom::focus::is_typing() {
+            return false;
+        }
         match event.key().as_str() {
-            "?" if !modal && !crate::dom::focus::is_typing() => self.show(Panel::Help),
-            "Escape" if !modal && self.screen.get_untracked() != Screen::Home => self.back(),
+            "?" => self.show(Panel::Help),
+            "Escape" if self.screen.get_untracked() != Screen::Home => self.back(),
             _ => return false,
         }
         true
@@ -52,12 +54,16 @@ impl App {
             "KeyL" => self.send(Command::Lock),
             "KeyK" => {
                 self.go(Screen::Home);
-                crate::dom::focus::by_id("contact-search");
+                crate::dom::focus::first("#contact-search");
             }
             "KeyI" => self.show(Panel::Invite),
             "KeyJ" => self.show(Panel::Join),
             "KeyS" => self.go(Screen::Settings),
-            "KeyM" => return self.in_call(|call| Command::SetMicrophone { on: !call.microphone }),
+            "KeyM" => {
+                return self.in_call(|call| Command::SetMicrophone {
+                    on: !call.microphone,
+                });
+            }
             "KeyV" => return self.in_call(|call| Command::SetCamera { on: !call.camera }),
             "KeyX" => return self.in_call(|_| Command::HangUp),
             _ => return false,

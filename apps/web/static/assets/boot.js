@@ -40,7 +40,7 @@ function cannotStart(reason) {
 
 try {
   const { default: start } = await import("./hither_web.js");
-  await start();
+  await start({ module_or_path: new URL("./hither_web_bg.wasm", import.meta.url) });
 } catch (error) {
   cannotStart(error?.message ?? String(error));
 }
