@@ -468,17 +468,20 @@ impl Session {
     /// Enters the epoch of the pending commit. Only once the peer acknowledged it.
     ///
     /// # Errors
-    /// If there is none, or OpenMLS refuses.
+    /// If there is none, or OpenMLS refuses; the session is then as it was before.
     pub fn merge_pending(&mut self) -> Result<(), MergeError> {
         if !self.pending() {
             return Err(MergeError::Nothing);
         }
-        self.group
-            .merge_pending_commit(&self.provider)
-            .map_err(|_| MergeError::Failed)?;
+        let before = self.provider.snapshot();
+        let merged = self.group.merge_pending_commit(&self.provider).is_ok();
+        let secrets = EpochSecrets::current(&self.group, &self.provider).filter(|_| merged);
+        let Some(secrets) = secrets else {
+            self.roll_back(&before);
+            return Err(MergeError::Failed);
+        };
         self.provider.forget_psks();
-        self.current =
-            EpochSecrets::current(&self.group, &self.provider).ok_or(MergeError::Failed)?;
+        self.current = secrets;
         self.pending = None;
         Ok(())
     }

@@ -86,11 +86,11 @@ impl Stretch {
             Some(32),
         )
         .map_err(|_| StretchError::Params)?;
-        let mut out = [0; 32];
+        let mut out = Zeroizing::new([0; 32]);
         Argon2::new(Algorithm::Argon2id, Version::V0x13, params)
-            .hash_password_into(&self.password, &self.salt, &mut out)
+            .hash_password_into(&self.password, &self.salt, out.as_mut_slice())
             .map_err(|_| StretchError::Failed)?;
-        Ok(Stretched::from_bytes(out))
+        Ok(Stretched::from_bytes(*out))
     }
 }
 
