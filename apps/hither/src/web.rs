@@ -95,7 +95,7 @@ fn file(path: &str, brotli: bool) -> Option<Response> {
         None => Client::get(path)?,
     };
     let body = match content.data {
-        // In a release build the file is part of the program; nothing is copied.
+        // The file is part of the program; nothing is copied.
         Cow::Borrowed(bytes) => Bytes::from_static(bytes),
         Cow::Owned(bytes) => Bytes::from(bytes),
     };

@@ -136,7 +136,7 @@ impl Fault for store::RegisterError {
         match self {
             Self::TokenUnknown => Problem::new(
                 403,
-                "token-unknown",
+                "token-spent",
                 "This registration link is not valid: it was used already, is too old, or was never given out.",
                 "Ask for a new link.",
             ),

@@ -41,17 +41,17 @@ fn a_spent_token_is_refused() {
     let token = node.owner_token();
     Device::register(&node, token);
     let again = Device::try_register(&node, Some(token), &Device::fresh_key(), b"");
-    assert_eq!(again.problem(403).kind, "token-unknown");
+    assert_eq!(again.problem(403).kind, "token-spent");
 }
 
 #[test]
 fn nobody_registers_without_a_token_unless_the_operator_opens_the_node() {
     let node = Node::start();
     let refused = Device::try_register(&node, None, &Device::fresh_key(), b"");
-    assert_eq!(refused.problem(403).kind, "token-unknown");
+    assert_eq!(refused.problem(403).kind, "token-spent");
     let unknown = Some(RegistrationToken::from_bytes(random()));
     let refused = Device::try_register(&node, unknown, &Device::fresh_key(), b"");
-    assert_eq!(refused.problem(403).kind, "token-unknown");
+    assert_eq!(refused.problem(403).kind, "token-spent");
 
     let open = Node::start_with(&[("HITHER_NODE__OPEN_REGISTRATION", "true")]);
     let made: RegisterResponse =
