@@ -40,7 +40,7 @@ const EXHIBITS: [Exhibit; 40] = [
         app.show_view(View {
             phase: Phase::Onboarding,
             ..nothing_yet()
-        })
+        });
     }),
     ("onboarding-refused", |app| {
         app.show_view(View {
@@ -52,7 +52,7 @@ const EXHIBITS: [Exhibit; 40] = [
         app.show_view(View {
             phase: Phase::Locked,
             ..nothing_yet()
-        })
+        });
     }),
     ("locked-wrong", |app| {
         let notices = vec![Notice::WrongPassphrase];
@@ -66,21 +66,21 @@ const EXHIBITS: [Exhibit; 40] = [
         app.show_view(View {
             phase: Phase::Unlocking,
             ..nothing_yet()
-        })
+        });
     }),
     ("home-empty", |app| {
         app.show_view(View {
             contacts: Vec::new(),
             invitations: Vec::new(),
             ..ready()
-        })
+        });
     }),
     ("home", |app| app.show_view(ready())),
     ("home-offline", |app| {
         app.show_view(View {
             node: NodeState::Offline,
             ..ready()
-        })
+        });
     }),
     ("home-notices", |app| {
         let contact = id(1);
@@ -99,7 +99,7 @@ const EXHIBITS: [Exhibit; 40] = [
                 node: NodeState::Offline,
                 ..ready()
             },
-        )
+        );
     }),
     ("conversation-empty", |app| {
         let empty = ConversationView {
@@ -158,10 +158,10 @@ const EXHIBITS: [Exhibit; 40] = [
     }),
     ("join", |app| joining(app, None)),
     ("join-fetching", |app| {
-        joining(app, Some((JoinStage::Fetching, None)))
+        joining(app, Some((JoinStage::Fetching, None)));
     }),
     ("join-code", |app| {
-        joining(app, Some((JoinStage::NeedsCode, None)))
+        joining(app, Some((JoinStage::NeedsCode, None)));
     }),
     ("join-wrong", |app| {
         let problem = Notice::CodeUnknownWord {
@@ -171,19 +171,19 @@ const EXHIBITS: [Exhibit; 40] = [
         joining(app, Some((JoinStage::NeedsCode, Some(problem))));
     }),
     ("join-checking", |app| {
-        joining(app, Some((JoinStage::Checking, None)))
+        joining(app, Some((JoinStage::Checking, None)));
     }),
     ("call-incoming", |app| {
-        call(app, CallDirection::Incoming, CallStage::Ringing, false)
+        call(app, CallDirection::Incoming, CallStage::Ringing, false);
     }),
     ("call-ringing", |app| {
-        call(app, CallDirection::Outgoing, CallStage::Ringing, false)
+        call(app, CallDirection::Outgoing, CallStage::Ringing, false);
     }),
     ("call-voice", |app| {
-        call(app, CallDirection::Outgoing, active(), false)
+        call(app, CallDirection::Outgoing, active(), false);
     }),
     ("call-video", |app| {
-        call(app, CallDirection::Outgoing, active(), true)
+        call(app, CallDirection::Outgoing, active(), true);
     }),
     ("call-screen", |app| {
         call_with(app, |call| {
