@@ -15,13 +15,21 @@ use crate::{Browser, BrowserConfig, LabError, Page};
 /// What everybody here chose. Long enough for the client, and easy to look for where it must not be.
 pub const PASSPHRASE: &str = "marker-passphrase of the laboratory";
 
-/// Keeps every peer connection of the page within reach of the test.
+/// Keeps every peer connection of the page, and its access to the node, within reach of the test.
 const WITNESS: &str = "(() => {
     const connections = [];
     const Original = window.RTCPeerConnection;
     if (!Original || window.lab) return;
     window.RTCPeerConnection = class extends Original {
         constructor(...words) { super(...words); connections.push(this); }
+    };
+    // What signs the requests of this page in, for tests that act as another device of the account.
+    const fetched = window.fetch;
+    window.fetch = (what, how) => {
+        const headers = new Headers(how?.headers ?? what?.headers);
+        const signed = headers.get('authorization');
+        if (signed?.startsWith('Bearer ')) window.lab.bearer = signed;
+        return fetched(what, how);
     };
     const open = () => connections.filter((one) => one.signalingState !== 'closed');
     const SLOTS = ['sound', 'camera', 'screen'];
@@ -362,9 +370,10 @@ impl Person {
     ///
     /// When there is none.
     pub fn safety_number(&self) -> Result<String, LabError> {
-        let number = self
-            .page
-            .wait_for("document.querySelector('[data-testid=safety-number]')?.innerText", "a safety number")?;
+        let number = self.page.wait_for(
+            "document.querySelector('[data-testid=safety-number]')?.innerText",
+            "a safety number",
+        )?;
         let number = number.as_str().unwrap_or_default();
         Ok(number.split_whitespace().collect::<Vec<_>>().join(" "))
     }
@@ -384,8 +393,9 @@ impl Person {
     ///
     /// When they are not.
     pub fn wait_for_contact(&self, name: &str) -> Result<(), LabError> {
-        self.page
-            .wait_for_element(&format!("@contact-item[data-name='{name}'][data-state=active]"))
+        self.page.wait_for_element(&format!(
+            "@contact-item[data-name='{name}'][data-state=active]"
+        ))
     }
 
     // ---- writing
@@ -502,8 +512,9 @@ impl Person {
     ///
     /// When it has not.
     pub fn wait_for_end(&self, reason: &str) -> Result<(), LabError> {
-        self.page
-            .wait_for_element(&format!("@call-stage[data-stage=ended][data-reason={reason}]"))?;
+        self.page.wait_for_element(&format!(
+            "@call-stage[data-stage=ended][data-reason={reason}]"
+        ))?;
         self.page.click("@call-dismiss")?;
         self.page.wait_until_gone("@call-stage")
     }
@@ -568,7 +579,10 @@ impl Person {
     pub fn sees(&self) -> Result<(), LabError> {
         let before = self.media()?;
         // A connection that was closed meanwhile takes its count along.
-        self.wait_for_media(before, "now.frames >= before.frames + 15 || (now.frames < before.frames && now.frames > 15)")?;
+        self.wait_for_media(
+            before,
+            "now.frames >= before.frames + 15 || (now.frames < before.frames && now.frames > 15)",
+        )?;
         self.sees_in("@video-remote")
     }
 
@@ -622,7 +636,9 @@ impl Person {
             "[...document.querySelectorAll('[data-testid=notice][data-kind={kind}] .notice-text p, \
              [data-testid=error-text][data-kind={kind}]')].map((one) => one.innerText).join(' ')"
         );
-        let words = self.page.wait_for(&find, &format!("words of kind {kind}"))?;
+        let words = self
+            .page
+            .wait_for(&find, &format!("words of kind {kind}"))?;
         Ok(words.as_str().unwrap_or_default().to_owned())
     }
 }
@@ -640,7 +656,10 @@ fn open(
     })?;
     let mut page = browser.new_page("about:blank")?;
     page.set_patience(Duration::from_secs(90));
-    for script in [WITNESS].into_iter().chain(config.scripts.iter().map(String::as_str)) {
+    for script in [WITNESS]
+        .into_iter()
+        .chain(config.scripts.iter().map(String::as_str))
+    {
         page.call(
             "Page.addScriptToEvaluateOnNewDocument",
             &json!({ "source": script }),

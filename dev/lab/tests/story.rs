@@ -7,4 +7,6 @@ mod story {
     mod acquaintance;
     mod calls;
     mod messages;
+    mod mishaps;
+    mod protection;
 }

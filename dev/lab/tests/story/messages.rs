@@ -3,7 +3,7 @@
 
 use hither_lab::Person;
 
-use super::pair::{Outcome, Pair};
+use super::pair::{Outcome, Pair, texts};
 
 #[test]
 fn messages_arrive_and_are_seen_to_be_read() -> Outcome {
@@ -19,7 +19,10 @@ fn messages_arrive_and_are_seen_to_be_read() -> Outcome {
 #[test]
 fn a_message_waits_for_who_is_away() -> Outcome {
     let Pair {
-        ana, ben, node, _turn,
+        ana,
+        ben,
+        node,
+        _turn,
     } = Pair::talking()?;
     let (ben, ()) = ben.away_while(&node.url("/"), || {
         ana.write("Are you there?")?;
@@ -31,7 +34,10 @@ fn a_message_waits_for_who_is_away() -> Outcome {
     ana.wait_for_delivery("Then later.", "delivered")?;
     ben.talk_to("Ana")?;
     ben.wait_for_message("Then later.")?;
-    assert_eq!(texts(&ben)?, ["Here I am.", "Are you there?", "Then later."]);
+    assert_eq!(
+        texts(&ben)?,
+        ["Here I am.", "Are you there?", "Then later."]
+    );
     ana.wait_for_delivery("Then later.", "read")
 }
 
@@ -62,7 +68,10 @@ fn a_reload_keeps_everything_and_locking_forgets_it() -> Outcome {
 
     pair.ana.lock()?;
     let shown = pair.ana.page().text("body")?;
-    assert!(!shown.contains("To be kept") && !shown.contains("Ben"), "{shown}");
+    assert!(
+        !shown.contains("To be kept") && !shown.contains("Ben"),
+        "{shown}"
+    );
     pair.ana.unlock()?;
     pair.ana.wait_for_contact("Ben")
 }
@@ -99,9 +108,4 @@ fn twenty_messages_cross_every_change_of_the_path_once_and_in_order() -> Outcome
 
 fn write_all(person: &Person, texts: &[String]) -> Outcome {
     texts.iter().try_for_each(|text| person.write(text))
-}
-
-fn texts(person: &Person) -> Result<Vec<String>, hither_lab::LabError> {
-    let shown = person.messages()?;
-    Ok(shown.into_iter().map(|message| message.text).collect())
 }
