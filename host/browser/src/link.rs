@@ -99,6 +99,7 @@ impl Seen {
 enum Operation {
     Offer,
     Restart(IceConfig),
+    Configure(IceConfig),
     Describe(DescriptionKind, String),
     Try(Candidate),
 }
@@ -164,6 +165,11 @@ impl Link {
     /// Gathers anew and offers again.
     pub(crate) fn restart(self: &Rc<Self>, ice: IceConfig) {
         self.push(Operation::Restart(ice));
+    }
+
+    /// Gathers with these servers and this policy from the next restart on.
+    pub(crate) fn set_ice(self: &Rc<Self>, ice: IceConfig) {
+        self.push(Operation::Configure(ice));
     }
 
     /// Sends over the data channel.
@@ -365,12 +371,11 @@ impl Link {
                 self.offer().await
             }
             Operation::Restart(ice) => {
-                let configuration = configuration(&ice);
-                self.connection
-                    .set_configuration_with_configuration(&configuration)?;
+                self.configure(&ice)?;
                 self.connection.restart_ice()?;
                 self.offer().await
             }
+            Operation::Configure(ice) => self.configure(&ice),
             Operation::Describe(DescriptionKind::Offer, sdp) => self.answer(&sdp).await,
             Operation::Describe(DescriptionKind::Answer, sdp) => self.accept(&sdp).await,
             Operation::Try(candidate) => {
@@ -378,6 +383,11 @@ impl Link {
                 Ok(())
             }
         }
+    }
+
+    fn configure(&self, ice: &IceConfig) -> Result<(), JsValue> {
+        self.connection
+            .set_configuration_with_configuration(&configuration(ice))
     }
 
     async fn offer(&self) -> Result<(), JsValue> {

@@ -106,6 +106,7 @@ impl Links {
                 all.with(link, |link| link.try_candidate(candidate));
             }
             LinkAction::RestartIce { link, ice } => all.with(link, |link| link.restart(ice)),
+            LinkAction::SetIce { link, ice } => all.with(link, |link| link.set_ice(ice)),
             LinkAction::Send { link, bytes } => all.with(link, |link| link.send(bytes)),
             LinkAction::SetMedia {
                 link,

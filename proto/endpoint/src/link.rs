@@ -86,6 +86,13 @@ pub enum LinkAction {
         /// Servers and policy.
         ice: IceConfig,
     },
+    /// Use these servers and this policy from the next gathering on, which the other side's restart begins.
+    SetIce {
+        /// Which link; the answerer's side.
+        link: LinkId,
+        /// Servers and policy.
+        ice: IceConfig,
+    },
     /// Send over the data channel. Only between `ChannelOpened` and `ChannelClosed`.
     Send {
         /// Which link.
