@@ -350,14 +350,17 @@ fn follow_end(list: NodeRef<Div>, at_end: RwSignal<bool>, rows: Memo<Vec<Row>>) 
 
 fn to_end(list: NodeRef<Div>) {
     if let Some(list) = list.get_untracked() {
-        list.set_scroll_top(f64::from(list.scroll_height()));
+        list.scroll_to_with_x_and_y(0.0, f64::from(list.scroll_height()));
     }
 }
 
+/// Whether the newest line is in sight, or nearly.
 fn is_at_end(list: NodeRef<Div>) -> bool {
-    list.get_untracked().is_none_or(|list| {
-        f64::from(list.scroll_height() - list.client_height()) - list.scroll_top() < 48.0
-    })
+    let below = list.get_untracked().and_then(|list| {
+        let newest = list.last_element_child()?.get_bounding_client_rect();
+        Some(newest.bottom() - list.get_bounding_client_rect().bottom())
+    });
+    below.is_none_or(|below| below < 48.0)
 }
 
 /// What arrives while the conversation is open is read out, the newest text only.
