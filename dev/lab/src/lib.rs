@@ -9,6 +9,7 @@
 //! * [`Node`]: the `hither` binary on a data directory of its own, which can be stopped, killed
 //!   and started again.
 //! * [`Person`]: somebody in front of a browser of their own, who invites, writes and calls.
+//! * [`Meddler`] and [`Tap`]: a node that reads and alters what it carries, and a line that is listened to.
 //! * [`BareCall`]: a call with nothing of ours in it, to measure ours against.
 //! * [`FileServer`]: pages for the tests of the laboratory itself.
 //!
@@ -33,10 +34,12 @@ mod console;
 mod error;
 mod files;
 mod keys;
+mod meddler;
 mod node;
 mod page;
 mod person;
 mod process;
+mod tap;
 
 pub use artifacts::artifacts_dir;
 pub use bare_call::{BareCall, Received};
@@ -44,6 +47,8 @@ pub use browser::{Browser, BrowserConfig};
 pub use console::{ConsoleLine, Level};
 pub use error::{Evidence, LabError};
 pub use files::FileServer;
+pub use meddler::{Meddler, Post};
 pub use node::{Node, NodeConfig, Ready};
 pub use page::{AxNode, Page};
 pub use person::{Carried, Media, PASSPHRASE, Passed, Person, PersonConfig, Shown, copy_tree};
+pub use tap::Tap;

@@ -3,7 +3,7 @@
 
 use std::env;
 use std::fs::{self, File};
-use std::net::{TcpListener, UdpSocket};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener, UdpSocket};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::thread;
@@ -122,6 +122,19 @@ impl Node {
     #[must_use]
     pub fn url(&self, path: &str) -> String {
         format!("{}{path}", self.ready.address.trim_end_matches('/'))
+    }
+
+    /// Where the node listens for HTTP.
+    ///
+    /// # Errors
+    ///
+    /// When its address names no port.
+    pub fn address(&self) -> Result<SocketAddr, LabError> {
+        let port = self.ready.address.trim_end_matches('/').rsplit(':').next();
+        let port = port.and_then(|port| port.parse::<u16>().ok());
+        let port = port
+            .ok_or_else(|| LabError::Unexpected(format!("{} names no port", self.ready.address)))?;
+        Ok(SocketAddr::from((Ipv4Addr::LOCALHOST, port)))
     }
 
     /// The data directory.

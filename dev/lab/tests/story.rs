@@ -9,4 +9,5 @@ mod story {
     mod messages;
     mod mishaps;
     mod protection;
+    mod tampering;
 }

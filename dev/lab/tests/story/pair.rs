@@ -4,10 +4,11 @@
 //! Becoming acquainted takes a while, so it is done once and kept: every test that begins with two
 //! contacts begins with a copy of their profiles and of the node's data, and is alone with them.
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 
-use hither_lab::{LabError, Node, NodeConfig, Person, PersonConfig};
+use hither_lab::{LabError, Meddler, Node, NodeConfig, Person, PersonConfig};
 use tempfile::TempDir;
 
 pub(super) type Outcome = Result<(), LabError>;
@@ -45,13 +46,42 @@ impl Pair {
         let turn = turn();
         let kept = kept()?;
         let node = Node::start_from(kept.node.clone(), &kept.data)?;
+        let url = node.url("/");
+        Self::unlocked(turn, kept, node, &url, ana, ben)
+    }
+
+    /// Both unlocked, with the conversation open, and everything that they say to the node goes
+    /// through somebody who may alter it.
+    pub(super) fn talking_through_a_meddler() -> Result<(Self, Meddler), LabError> {
+        let turn = turn();
+        let kept = kept()?;
+        // The meddler takes the place that the profiles know.
+        let elsewhere = NodeConfig {
+            args: NodeConfig::new("behind")?.args,
+            ..kept.node.clone()
+        };
+        let node = Node::start_from(elsewhere, &kept.data)?;
+        let meddler = Meddler::before(&node, kept.address)?;
+        let pair = Self::unlocked(turn, kept, node, &meddler.url("/"), |own| own, |own| own)?;
+        pair.ana.talk_to("Ben")?;
+        pair.ben.talk_to("Ana")?;
+        Ok((pair, meddler))
+    }
+
+    fn unlocked(
+        turn: MutexGuard<'static, ()>,
+        kept: &Kept,
+        node: Node,
+        url: &str,
+        ana: impl FnOnce(PersonConfig) -> PersonConfig,
+        ben: impl FnOnce(PersonConfig) -> PersonConfig,
+    ) -> Result<Self, LabError> {
         let profile = |path: &PathBuf| PersonConfig {
             profile: Some(path.clone()),
             ..PersonConfig::default()
         };
-        let url = node.url("/");
-        let ana = Person::arrive("Ana", &url, ana(profile(&kept.ana)))?;
-        let ben = Person::arrive("Ben", &url, ben(profile(&kept.ben)))?;
+        let ana = Person::arrive("Ana", url, ana(profile(&kept.ana)))?;
+        let ben = Person::arrive("Ben", url, ben(profile(&kept.ben)))?;
         for person in [&ana, &ben] {
             person.unlock()?;
             person.wait_for_node("online")?;
@@ -91,6 +121,7 @@ pub(super) fn turn() -> MutexGuard<'static, ()> {
 
 struct Kept {
     node: NodeConfig,
+    address: SocketAddr,
     data: PathBuf,
     ana: PathBuf,
     ben: PathBuf,
@@ -115,6 +146,7 @@ fn place(name: &str) -> PathBuf {
 fn become_acquainted() -> Result<Kept, LabError> {
     let config = NodeConfig::new("story")?;
     let mut node = Node::start(config.clone())?;
+    let address = node.address()?;
     let ana = arrive_as_owner(&node)?;
     let ben = arrive_invited(&ana)?;
     ana.approve()?;
@@ -129,6 +161,7 @@ fn become_acquainted() -> Result<Kept, LabError> {
     replace(&node.data_dir(), &data)?;
     Ok(Kept {
         node: config,
+        address,
         data,
         ana: ana_profile,
         ben: ben_profile,
@@ -147,8 +180,14 @@ fn node_is_quiet(ana: &Person, ben: &Person) -> Outcome {
 
 /// Ana opens the link that the node printed.
 pub(super) fn arrive_as_owner(node: &Node) -> Result<Person, LabError> {
+    arrive_as_owner_at(&node.url(""), node)
+}
+
+/// The same, at another address than the one that was printed.
+pub(super) fn arrive_as_owner_at(origin: &str, node: &Node) -> Result<Person, LabError> {
     let link = node.ready().owner_invitation.clone();
     let link = link.ok_or_else(|| LabError::Unexpected("the node has an owner".to_owned()))?;
+    let link = link.replace(&node.url(""), origin);
     let ana = Person::arrive("Ana", &link, PersonConfig::default())?;
     ana.onboard()?;
     Ok(ana)
