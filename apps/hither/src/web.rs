@@ -53,9 +53,12 @@ const HEADERS: [(HeaderName, &str); 8] = [
 /// Below this every file's name changes with its contents.
 const ASSETS: &str = "assets/";
 
-/// Adds the headers to a response.
+/// Adds the headers to a response. What says nothing about caching is not cached anywhere.
 pub(crate) fn with_headers(mut response: Response) -> Response {
     let headers = response.headers_mut();
+    if !headers.contains_key(header::CACHE_CONTROL) {
+        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    }
     for (name, value) in HEADERS {
         headers.insert(name, HeaderValue::from_static(value));
     }

@@ -6,7 +6,9 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use axum::extract::ws::WebSocket;
-use hither_api::{ClientFrame, KeyHash, MailboxId, Problem, ReadKey, ServerFrame, limits};
+use hither_api::{
+    ClientFrame, KeyHash, MailboxId, Problem, ReadKey, ServerFrame, TurnGrant, limits,
+};
 use hither_store::{StoreError, SubscribeError, Unavailable};
 use tokio::sync::watch;
 
@@ -22,6 +24,8 @@ use crate::node::{Node, random};
 
 /// Envelopes and bytes of one page from the store.
 const PAGE: (usize, usize) = (16, 256 * 1024);
+/// Access to the relay is renewed when no more than this is left of it.
+const GRANT_MARGIN_SECS: u64 = 3600;
 
 /// Serves one socket from its challenge to its end.
 pub(super) async fn serve(node: Arc<Node>, source: IpAddr, host: String, socket: WebSocket) {
@@ -48,7 +52,7 @@ pub(super) async fn serve(node: Arc<Node>, source: IpAddr, host: String, socket:
     pump.say(&ServerFrame::Welcome {
         bearer,
         role: caller.role,
-        turn,
+        turn: turn.clone(),
     });
     let mut served = Served {
         node,
@@ -59,6 +63,7 @@ pub(super) async fn serve(node: Arc<Node>, source: IpAddr, host: String, socket:
         inbox: Arc::default(),
         subscriptions: BTreeMap::new(),
         day: clock::now().day(),
+        turn,
     };
     let last = served.run(&mut signed_in.end, &mut stopping).await;
     // Signed out before the last word, so that nobody who hears it can still use the bearer.
@@ -82,6 +87,8 @@ struct Served {
     subscriptions: BTreeMap<MailboxId, Option<u64>>,
     /// The day on which the device was last noted as seen.
     day: u64,
+    /// The access to the relay that was handed out last.
+    turn: TurnGrant,
 }
 
 impl Served {
@@ -212,11 +219,19 @@ impl Served {
                 self.answer(request, outcome);
             }
             ClientFrame::TurnGrant => {
-                let grant = self.node.grants.grant(&self.host, clock::now());
-                let grant = grant.map_err(heard)?;
-                self.pump.say(&ServerFrame::TurnGrant(grant));
+                self.renew_grant()?;
+                self.pump.say(&ServerFrame::TurnGrant(self.turn.clone()));
             }
             ClientFrame::Ping => self.pump.say(&ServerFrame::Pong),
+        }
+        Ok(())
+    }
+
+    /// A new grant only shortly before the old one ends: the relay's bound per username is to mean something.
+    fn renew_grant(&mut self) -> Result<(), Problem> {
+        let now = clock::now();
+        if self.turn.expires <= now.as_secs() + GRANT_MARGIN_SECS {
+            self.turn = self.node.grants.grant(&self.host, now).map_err(heard)?;
         }
         Ok(())
     }
