@@ -8,7 +8,7 @@ use super::{Glyph, Icon, IconButton};
 use crate::state::{App, Panel, Screen, concerns_invite, concerns_join};
 use crate::words::{self, Weight, Words};
 
-/// At most so many at a time; the next comes when one is dismissed.
+/// At most so many at a time, the newest; older ones come back when these are dismissed.
 const IN_FRONT: usize = 3;
 
 /// Those in front, oldest first, each until it is dismissed.
@@ -21,10 +21,8 @@ pub(crate) fn Notices(app: App) -> impl IntoView {
             Some(Panel::Approve(_) | Panel::Help) | None => |_| false,
         };
         let notices = app.notices.get().into_iter().enumerate();
-        notices
-            .filter(|(_, notice)| !beside_form(notice))
-            .take(IN_FRONT)
-            .collect::<Vec<_>>()
+        let notices: Vec<_> = notices.filter(|(_, notice)| !beside_form(notice)).collect();
+        notices[notices.len().saturating_sub(IN_FRONT)..].to_vec()
     });
     view! {
         <div class="notices" role="region" aria-label="Notices">

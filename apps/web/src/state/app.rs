@@ -68,7 +68,7 @@ pub(crate) struct App {
     /// The link that opened the page, until it was used.
     pub(crate) arrival: RwSignal<Option<Link>>,
     /// Whether the person can see the page.
-    visible: RwSignal<bool>,
+    pub(super) visible: RwSignal<bool>,
     /// Read out politely.
     pub(crate) spoken: RwSignal<String>,
     pub(crate) phase: Memo<Phase>,
@@ -113,7 +113,7 @@ impl App {
             phase: part!(phase),
             me: part!(me),
             node: part!(node),
-            contacts: part!(contacts),
+            contacts: Memo::new(move |_| view.with(|view| named(&view.contacts))),
             categories: part!(categories),
             invitations: part!(invitations),
             joining: part!(joining),
@@ -129,6 +129,7 @@ impl App {
         app.follow_phase();
         app.follow_approvals();
         app.follow_ring();
+        app.follow_news();
         app.follow_title();
         app
     }
@@ -141,7 +142,15 @@ impl App {
     }
 
     /// Takes over what there is to show.
-    pub(crate) fn show_view(self, view: View) {
+    pub(crate) fn show_view(self, mut view: View) {
+        // Whoever invited us says their name when they let us in.
+        for contact in view
+            .contacts
+            .iter_mut()
+            .filter(|contact| contact.name.is_empty())
+        {
+            words::NAMELESS.clone_into(&mut contact.name);
+        }
         self.view.set(view);
     }
 
@@ -464,6 +473,18 @@ fn focus_after(before: Screen, now: Screen) {
         (Screen::Home, None) => {}
         (Screen::Conversation(_) | Screen::Settings, _) => dom::focus::first("#main"),
     }
+}
+
+/// Who has not introduced themselves yet is called by what they did.
+fn named(contacts: &[ContactView]) -> Vec<ContactView> {
+    let mut contacts = contacts.to_vec();
+    for contact in contacts
+        .iter_mut()
+        .filter(|contact| contact.name.is_empty())
+    {
+        contact.name = words::INVITER.to_owned();
+    }
+    contacts
 }
 
 /// The view before there is one.
