@@ -2,10 +2,12 @@
 //! A node that cannot be trusted: it stands in front of a real one, writes down what it carries, and
 //! alters what it is told to.
 
+use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
-use std::thread;
+use std::thread::{self, JoinHandle};
 
 use hither_api::{ServerFrame, TurnGrant};
 
@@ -18,14 +20,18 @@ const LINE_LIMIT: u64 = 64 * 1024;
 /// Everything below this is written down; the rest is the client's own code.
 const API: &str = "/api/";
 
+/// Where invitations are parked.
+const INVITATIONS: &str = "/api/v1/invitations/";
+
 /// Where envelopes are put.
 const MAILBOXES: &str = "/api/v1/mailboxes/";
 
-/// A node between the clients and the node. It works until the process ends.
+/// A node between the clients and the node. Dropping it closes its port.
 #[derive(Debug)]
 pub struct Meddler {
     address: SocketAddr,
     mind: Arc<Mind>,
+    listening: Option<JoinHandle<()>>,
 }
 
 /// What it knows and what it is up to.
@@ -36,6 +42,10 @@ struct Mind {
     posts: Mutex<Vec<Post>>,
     corrupt: Mutex<usize>,
     swap: Mutex<Option<(String, String)>>,
+    /// Parked invitations that were fetched, by their target, and whether they are handed out for ever.
+    hoard: Mutex<BTreeMap<String, Vec<u8>>>,
+    hands_out_hoard: AtomicBool,
+    ends: AtomicBool,
     relay: Mutex<Option<String>>,
 }
 
@@ -66,17 +76,27 @@ impl Meddler {
             posts: Mutex::default(),
             corrupt: Mutex::default(),
             swap: Mutex::default(),
+            hoard: Mutex::default(),
+            hands_out_hoard: AtomicBool::new(false),
+            ends: AtomicBool::new(false),
             relay: Mutex::default(),
         });
         let thinking = Arc::clone(&mind);
-        thread::spawn(move || {
+        let listening = thread::spawn(move || {
             for stream in listener.incoming().flatten() {
+                if thinking.ends.load(Ordering::SeqCst) {
+                    break;
+                }
                 let mind = Arc::clone(&thinking);
                 // A browser that hangs up early is its own affair.
                 thread::spawn(move || drop(serve(stream, &mind)));
             }
         });
-        Ok(Self { address, mind })
+        Ok(Self {
+            address,
+            mind,
+            listening: Some(listening),
+        })
     }
 
     /// An address of the node as clients know it.
@@ -113,6 +133,11 @@ impl Meddler {
         *lock(&self.mind.swap) = swap.map(|(asked, given)| (asked.to_owned(), given.to_owned()));
     }
 
+    /// From now on, hands out invitations that were fetched before although they are used up.
+    pub fn hand_out_used_invitations(&self) {
+        self.mind.hands_out_hoard.store(true, Ordering::SeqCst);
+    }
+
     /// Names another relay than the node does, and no other.
     pub fn name_relay(&self, url: &str) {
         *lock(&self.mind.relay) = Some(url.to_owned());
@@ -140,7 +165,33 @@ impl Meddler {
     }
 }
 
+impl Drop for Meddler {
+    fn drop(&mut self) {
+        self.mind.ends.store(true, Ordering::SeqCst);
+        // Wakes whoever waits for a client.
+        drop(TcpStream::connect(self.address));
+        if let Some(listening) = self.listening.take() {
+            drop(listening.join());
+        }
+    }
+}
+
 impl Mind {
+    /// Remembers an invitation that the node handed out, or hands out what it remembers.
+    fn hoard(&self, head: &str, target: &str, answer: Vec<u8>) -> Vec<u8> {
+        if !(head.starts_with("GET") && target.starts_with(INVITATIONS)) {
+            return answer;
+        }
+        let mut hoard = lock(&self.hoard);
+        if answer.starts_with(b"HTTP/1.1 200") {
+            hoard.insert(target.to_owned(), answer.clone());
+        }
+        match hoard.get(target) {
+            Some(kept) if self.hands_out_hoard.load(Ordering::SeqCst) => kept.clone(),
+            _ => answer,
+        }
+    }
+
     fn write_down(&self, bytes: &[u8]) {
         let mut seen = lock(&self.seen);
         seen.extend_from_slice(bytes);
@@ -182,7 +233,7 @@ fn serve(stream: TcpStream, mind: &Arc<Mind>) -> std::io::Result<()> {
     if let Some((asked, given)) = &*lock(&mind.swap) {
         head = head.replace(asked, given);
     }
-    let answer = ask(mind, &head, &body)?;
+    let answer = mind.hoard(&head, &target, ask(mind, &head, &body)?);
     if target.starts_with(API) {
         for bytes in [head.as_bytes(), &body, &answer] {
             mind.write_down(bytes);

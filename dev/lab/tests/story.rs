@@ -9,5 +9,6 @@ mod story {
     mod messages;
     mod mishaps;
     mod protection;
+    mod screens;
     mod tampering;
 }

@@ -5,7 +5,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 
 use hither_lab::{LabError, Meddler, Node, NodeConfig, PASSPHRASE, Person, PersonConfig, Tap};
 
-use super::pair::{Outcome, Pair, arrive_as_owner_at, texts, turn};
+use super::pair::{Outcome, Pair, arrive_as_owner_at, arrive_invited, texts, turn};
 
 /// Something that stands out, wherever it is.
 const TEXT: &str = "marker-text that nobody in between may read";
@@ -13,8 +13,8 @@ const TEXT: &str = "marker-text that nobody in between may read";
 #[test]
 fn an_invitation_that_was_swapped_does_not_open_and_the_right_one_still_does() -> Outcome {
     let _turn = turn();
-    let (_node, meddler) = meddled("swapped")?;
-    let ana = arrive_as_owner_at(&meddler.url(""), &_node)?;
+    let (node, meddler) = meddled("swapped")?;
+    let ana = arrive_as_owner_at(&meddler.url(""), &node)?;
     let first = ana.invite("first", true)?;
     let second = ana.invite("second", false)?;
 
@@ -35,28 +35,57 @@ fn an_invitation_that_was_swapped_does_not_open_and_the_right_one_still_does() -
 }
 
 #[test]
-fn an_answer_that_is_used_twice_is_refused_and_the_inviter_told() -> Outcome {
+fn an_invitation_that_two_people_answer_lets_in_the_first_only_and_the_inviter_is_told() -> Outcome
+{
     let _turn = turn();
-    let (_node, meddler) = meddled("twice")?;
-    let ana = arrive_as_owner_at(&meddler.url(""), &_node)?;
-    let passed = ana.invite("for Ben", true)?;
-    let ben = Person::arrive("Ben", &passed.link, PersonConfig::default())?;
+    let (node, meddler) = meddled("twice")?;
+    let ana = arrive_as_owner_at(&meddler.url(""), &node)?;
+    let for_ben = ana.invite("for Ben", true)?;
+    let ben = Person::arrive("Ben", &for_ben.link, PersonConfig::default())?;
     ben.onboard()?;
-    ben.type_words(&passed.words)?;
-    ana.page().wait_for_element("@approve-dialog")?;
-    let posts = meddler.posts();
-    let answer = posts.first().expect("Ben's answer was carried");
+    ben.type_words(&for_ben.words)?;
     ana.approve()?;
     ben.wait_for_contact("Ana")?;
 
-    meddler.post_again(answer)?;
+    // The node has kept what it should have forgotten, and somebody has overheard the words.
+    meddler.hand_out_used_invitations();
+    let for_eve = ana.invite("for Eve", true)?;
+    let eve = Person::arrive("Eve", &for_eve.link, PersonConfig::default())?;
+    eve.onboard()?;
+    eve.page().click("@dialog-close")?;
+    eve.open_link(&for_ben.link)?;
+    eve.type_words(&for_ben.words)?;
     let said = ana.wait_for_words("invitation-replayed")?;
-    assert!(said.contains("a second time"), "{said}");
-    assert!(said.contains("for Ben"), "{said}");
+    assert!(said.contains("“for Ben” a second time"), "{said}");
+    assert!(said.contains("They were refused"), "{said}");
     assert_eq!(ana.page().count("@contact-item")?, 1);
     ben.page().click("@join-write")?;
     ben.write("Still me")?;
     ben.wait_for_delivery("Still me", "delivered")
+}
+
+#[test]
+fn an_answer_that_is_repeated_changes_nothing() -> Outcome {
+    let _turn = turn();
+    let (node, meddler) = meddled("repeated")?;
+    let ana = arrive_as_owner_at(&meddler.url(""), &node)?;
+    let ben = arrive_invited(&ana)?;
+    ana.page().wait_for_element("@approve-dialog")?;
+    let answers = meddler.posts();
+    assert!(!answers.is_empty());
+    for answer in &answers {
+        meddler.post_again(answer)?;
+    }
+    ana.approve()?;
+    ben.wait_for_contact("Ana")?;
+    for answer in &answers {
+        meddler.post_again(answer)?;
+    }
+    ben.page().click("@join-write")?;
+    ben.write("Still me")?;
+    ben.wait_for_delivery("Still me", "delivered")?;
+    assert_eq!(ana.page().count("@contact-item")?, 1);
+    Ok(())
 }
 
 #[test]
