@@ -27,10 +27,13 @@ const GROUP_MS: u64 = 5 * 60_000;
 pub(crate) fn ConversationPage(app: App, contact: ContactId) -> impl IntoView {
     let id = contact;
     let contact = app.contact(id);
+    let label = Signal::derive(move || {
+        let name = contact.with(|contact| contact.as_ref().map(|contact| contact.name.clone()));
+        format!("Conversation with {}", name.unwrap_or_default())
+    });
     view! {
-        <section class="conversation" data-testid="conversation" aria-label=move || {
-            format!("Conversation with {}", contact.with(|contact| contact.as_ref().map(|contact| contact.name.clone())).unwrap_or_default())
-        }>
+        <section class="conversation" data-testid="conversation" aria-label=label>
+            <h2 class="visually-hidden">{label}</h2>
             <ConversationHeader app id contact />
             <Messages app id contact />
             <Foot app id contact />

@@ -13,6 +13,7 @@ pub(crate) fn Sidebar(app: App, children: Children) -> impl IntoView {
     let search = RwSignal::new(String::new());
     view! {
         <nav class="sidebar" aria-label="Contacts">
+            <h1 class="visually-hidden">"Hither"</h1>
             <OwnHeader app />
             {children()}
             <div class="sidebar-actions">
