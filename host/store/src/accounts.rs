@@ -21,6 +21,17 @@ pub struct NewAccount {
     pub label: Vec<u8>,
 }
 
+/// The account that a device now has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Registered {
+    /// The account.
+    pub account: AccountId,
+    /// The device that registered.
+    pub device: DeviceId,
+    /// What the account may do.
+    pub role: Role,
+}
+
 /// An account was not made.
 #[derive(Debug, thiserror::Error)]
 pub enum RegisterError {
@@ -78,6 +89,9 @@ from_sqlite!(RegisterError, RemoveAccountError, ProfileError);
 impl NodeStore {
     /// Makes an account. Without a token it becomes a member, which the caller permits by `open`.
     ///
+    /// A device that asks again, because the answer was lost on its way, gets the account that it has: only the
+    /// device and the node know its key.
+    ///
     /// # Errors
     /// If a token is needed and does not hold, or would make a second owner.
     pub fn register(
@@ -86,8 +100,11 @@ impl NodeStore {
         open: bool,
         new: &NewAccount,
         now: UnixTime,
-    ) -> Result<Role, RegisterError> {
+    ) -> Result<Registered, RegisterError> {
         let change = self.change()?;
+        if let Some(registered) = registered(&change, new.device_key)? {
+            return Ok(registered);
+        }
         let role = match token {
             Some(token) => spend(&change, token, now)?.ok_or(RegisterError::TokenUnknown)?,
             None if open => Role::Member,
@@ -105,7 +122,11 @@ impl NodeStore {
         )?;
         crate::devices::insert(&change, new.account, new.device, new.device_key, &new.label)?;
         change.commit()?;
-        Ok(role)
+        Ok(Registered {
+            account: new.account,
+            device: new.device,
+            role,
+        })
     }
 
     /// All accounts, without anything about a person.
@@ -224,4 +245,23 @@ pub(crate) fn remove(
         [account.as_bytes()],
     )?;
     Ok(devices)
+}
+
+fn registered(
+    change: &Savepoint<'_>,
+    key: DeviceAuthKey,
+) -> Result<Option<Registered>, rusqlite::Error> {
+    change
+        .prepare_cached(
+            "SELECT devices.account, device, role FROM devices JOIN accounts USING (account)
+             WHERE auth_key = ?1",
+        )?
+        .query_row([key.as_bytes()], |row| {
+            Ok(Registered {
+                account: AccountId::from_bytes(row.get(0)?),
+                device: DeviceId::from_bytes(row.get(1)?),
+                role: role_from_number(row.get(2)?),
+            })
+        })
+        .optional()
 }

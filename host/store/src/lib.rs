@@ -30,7 +30,7 @@ mod schema;
 mod thread;
 mod tokens;
 
-pub use accounts::{NewAccount, ProfileError, RegisterError, RemoveAccountError};
+pub use accounts::{NewAccount, ProfileError, RegisterError, Registered, RemoveAccountError};
 pub use devices::{
     AddDeviceError, DeviceRecord, RenameDeviceError, RevokeDeviceError, SignInRecord,
 };

@@ -28,6 +28,7 @@ CREATE TABLE devices (
     last_seen_day INTEGER
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX devices_by_account ON devices (account);
+CREATE INDEX devices_by_key ON devices (auth_key);
 
 -- How many parked invitations an account has, by the day on which they free their place.
 CREATE TABLE parking (

@@ -93,7 +93,9 @@ fn a_token_is_spent_by_its_first_use_and_dies_with_its_expiry() {
     let late = UnixTime::from_secs(expires);
     let refused = store.register(Some(token), true, &new_account(2), late);
     assert!(matches!(refused, Err(RegisterError::TokenUnknown)));
-    let role = store.register(Some(token), false, &new_account(2), NOW);
+    let role = store
+        .register(Some(token), false, &new_account(2), NOW)
+        .map(|it| it.role);
     assert_eq!(role.unwrap(), Role::Admin);
     let again = store.register(Some(token), false, &new_account(3), NOW);
     assert!(matches!(again, Err(RegisterError::TokenUnknown)));
@@ -108,7 +110,9 @@ fn there_is_one_owner_and_one_owner_token() {
     assert!(store.replace_owner_token(second, far).unwrap());
     let refused = store.register(Some(first), false, &new_account(2), NOW);
     assert!(matches!(refused, Err(RegisterError::TokenUnknown)));
-    let role = store.register(Some(second), false, &new_account(2), NOW);
+    let role = store
+        .register(Some(second), false, &new_account(2), NOW)
+        .map(|it| it.role);
     assert_eq!(role.unwrap(), Role::Owner);
     assert!(!store.replace_owner_token(first, far).unwrap());
     // A token that was minted by other means does not make a second one.
@@ -487,4 +491,21 @@ fn nobody_else_can_read_the_files() {
         let mode = entry.unwrap().metadata().unwrap().permissions().mode();
         assert_eq!(mode & 0o077, 0);
     }
+}
+
+#[test]
+fn a_device_that_lost_the_answer_gets_its_account_again_for_a_spent_token() {
+    let (_directory, mut store, _) = store();
+    let token = RegistrationToken::from_bytes([5; 32]).hash();
+    let expires = expiry::coarse(NOW, 3600);
+    store.add_token(token, Role::Member, expires).unwrap();
+    let first = store.register(Some(token), false, &new_account(2), NOW);
+    let asked_anew = NewAccount {
+        account: AccountId::from_bytes([7; 16]),
+        device: DeviceId::from_bytes([7; 16]),
+        ..new_account(2)
+    };
+    let again = store.register(Some(token), false, &asked_anew, NOW);
+    assert_eq!(first.unwrap(), again.unwrap());
+    assert_eq!(count(&mut store, "accounts"), 2);
 }

@@ -35,7 +35,6 @@ pub(super) async fn register(
         device_key: request.device_key,
         label: checked_label(request.label)?,
     };
-    let (account, device) = (new.account, new.device);
     let open = node.open_registration;
     let registered = node
         .store
@@ -44,12 +43,12 @@ pub(super) async fn register(
     if token.is_none() || registered.is_err() {
         node.rates.spend(Kind::Registration, source)?;
     }
-    let role = registered?;
-    tracing::debug!(?role, "an account was made");
+    let registered = registered?;
+    tracing::debug!(role = ?registered.role, "an account was made");
     let response = RegisterResponse {
-        account,
-        device,
-        role,
+        account: registered.account,
+        device: registered.device,
+        role: registered.role,
     };
     Ok((StatusCode::CREATED, Json(response)))
 }

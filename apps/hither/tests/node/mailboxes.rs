@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 
-use hither_api::{Capability, ReadKey, Role, header, limits};
+use std::collections::BTreeMap;
+
+use hither_api::{Capability, ClientFrame, MailboxId, ReadKey, Role, ServerFrame, header, limits};
 
 use crate::support::{Device, Mailbox, Node, Request, random};
 
@@ -279,4 +281,45 @@ fn a_page_from_another_node_may_put_and_nothing_else() {
             .send(&node);
         assert_eq!(answer.header("access-control-allow-origin"), "", "{other}");
     }
+}
+
+#[test]
+fn many_writers_at_once_lose_nothing_and_keep_their_order() {
+    const PUTS: u16 = 100;
+    let node = Node::start();
+    let mut socket = Device::owner(&node).sign_in(&node);
+    let mailboxes: Vec<Mailbox> = (0..6).map(|_| socket.create_mailbox()).collect();
+    for mailbox in &mailboxes {
+        socket.subscribe(mailbox);
+    }
+    std::thread::scope(|scope| {
+        for mailbox in &mailboxes {
+            let node = &node;
+            scope.spawn(move || {
+                for n in 0..PUTS {
+                    mailbox.put(node, &n.to_le_bytes()).expect(202);
+                }
+            });
+        }
+        let mut next: BTreeMap<MailboxId, u16> = BTreeMap::new();
+        for _ in 0..usize::from(PUTS) * mailboxes.len() {
+            let ServerFrame::Envelope {
+                mailbox,
+                sequence,
+                bytes,
+            } = socket.next()
+            else {
+                panic!("only envelopes come");
+            };
+            let next = next.entry(mailbox).or_default();
+            assert_eq!(bytes, next.to_le_bytes());
+            *next += 1;
+            socket.say(&ClientFrame::Acknowledge { mailbox, sequence });
+        }
+    });
+    socket.settle();
+    for mailbox in &mailboxes {
+        socket.subscribe(mailbox);
+    }
+    socket.settle();
 }
