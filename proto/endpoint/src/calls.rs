@@ -33,8 +33,19 @@ const RING_FOR: Duration = Duration::from_secs(45);
 const MEND_FOR: Duration = Duration::from_secs(60);
 /// How long an accepted call may take to connect before a new link is tried.
 const CONNECT_WITHIN: Duration = Duration::from_secs(12);
-/// A stored call older than this is not asked for after a reload.
+/// A stored call last seen longer ago is not asked for after a reload.
 const RESUME_WITHIN: Duration = Duration::from_secs(90);
+/// How often it is stored that a call is still there.
+const SAVE_EVERY: Duration = Duration::from_secs(30);
+/// A call is asked back for so often.
+const ASK_AGAIN: Duration = Duration::from_secs(5);
+/// An offer older than this is a missed call. Longer than it rings, because clocks differ; that a call is
+/// over is said apart, and kept long enough to overtake an offer that still rings.
+const STALE_AFTER: Duration = Duration::from_secs(150);
+/// A mailbox keeps the end of a call so long, in seconds.
+const END_KEPT: u64 = 300;
+/// Calls that are over and remembered.
+const MAX_ENDED: usize = 16;
 
 /// What is stored of a call, so that it survives a reload.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -66,16 +77,37 @@ pub(crate) struct Call {
     deadline: Option<Instant>,
     /// When the mending ends.
     give_up: Option<Instant>,
+    /// When it is stored that the call is still there.
+    save_at: Option<Instant>,
     wants_back: bool,
+}
+
+/// What a call from somebody means whom we are calling.
+enum Crossing {
+    /// Nothing: we are busy with somebody or something else.
+    No,
+    OursStands,
+    TheirsStands {
+        /// With the camera that our own call wanted.
+        video: bool,
+    },
 }
 
 impl Call {
     pub(crate) fn timeout(&self) -> Option<Instant> {
-        [self.deadline, self.give_up].into_iter().flatten().min()
+        [self.deadline, self.give_up, self.save_at]
+            .into_iter()
+            .flatten()
+            .min()
     }
 
     fn is_over(&self) -> bool {
         matches!(self.stage, CallStage::Ended { .. })
+    }
+
+    /// It waits for this person to take it.
+    fn rings_here(&self) -> bool {
+        self.direction == CallDirection::Incoming && self.stage == CallStage::Ringing
     }
 
     fn since(&self) -> Option<UnixTime> {
@@ -147,6 +179,7 @@ impl Client {
             accept_waits: false,
             deadline: Some(now.instant + RING_FOR),
             give_up: None,
+            save_at: None,
             wants_back: false,
         });
         self.apply_media(base);
@@ -217,27 +250,28 @@ impl Client {
         (epoch, peer_salt): (u64, [u8; 16]),
         now: Now,
     ) {
+        let approved = |contact: &Contact| contact.stored.state == ContactState::Active;
+        if !self.contacts.get(&id).is_some_and(approved)
+            || self.call.as_ref().is_some_and(|own| own.id == call)
+        {
+            return;
+        }
         let age = now.unix.saturating_since(UnixTime::from_millis(time));
-        if age > RING_FOR {
+        if age > STALE_AFTER || self.ended_calls.contains(&call) {
             return self.missed(base, id, call);
         }
-        let approved = |contact: &&mut Contact| contact.stored.state == ContactState::Active;
-        let Some(contact) = self.contacts.get_mut(&id).filter(approved) else {
+        let taken = match self.crossing(id, call) {
+            Crossing::No if self.is_busy() => return self.busy(base, id, call),
+            Crossing::No => None,
+            Crossing::OursStands => return,
+            Crossing::TheirsStands { video } => {
+                self.drop_own_call(base, now);
+                Some(video)
+            }
+        };
+        let Some(contact) = self.contacts.get_mut(&id) else {
             return;
         };
-        if self.call.as_ref().is_some_and(|own| !own.is_over()) {
-            if self.crossed(base, id, call, now) {
-                return;
-            }
-            let busy = Signal::CallEnd {
-                call,
-                end: WireEnd::Busy,
-            };
-            if let Some(contact) = self.contacts.get_mut(&id) {
-                contact.signal(base, &busy, MOMENT);
-            }
-            return;
-        }
         let Some(secrets) = contact.secrets_of(epoch) else {
             return;
         };
@@ -258,6 +292,7 @@ impl Client {
             accept_waits: false,
             deadline: Some(now.instant + RING_FOR),
             give_up: None,
+            save_at: None,
             wants_back: false,
         });
         if !standing {
@@ -276,30 +311,55 @@ impl Client {
                 contact.open_link(base, opening, now);
             }
         }
-        base.event(Event::Ring { call, contact: id });
+        match taken {
+            // We were calling them: nobody has to be asked.
+            Some(video) => self.accept_call(base, video, now),
+            None => base.event(Event::Ring { call, contact: id }),
+        }
         base.changed();
     }
 
+    fn busy(&mut self, base: &mut Base, id: ContactId, call: CallId) {
+        let end = WireEnd::Busy;
+        if let Some(contact) = self.contacts.get_mut(&id) {
+            contact.signal(base, &Signal::CallEnd { call, end }, END_KEPT);
+        }
+    }
+
     /// Both called each other at the same moment: the call with the smaller id stands and is taken.
-    fn crossed(&mut self, base: &mut Base, id: ContactId, call: CallId, now: Now) -> bool {
-        let Some(own) = &self.call else {
-            return false;
+    fn crossing(&self, id: ContactId, call: CallId) -> Crossing {
+        let Some(own) = self.call.as_ref().filter(|own| {
+            own.contact == id
+                && own.direction == CallDirection::Outgoing
+                && matches!(own.stage, CallStage::Calling | CallStage::Ringing)
+        }) else {
+            return Crossing::No;
         };
-        let crossing = own.contact == id
-            && own.direction == CallDirection::Outgoing
-            && matches!(own.stage, CallStage::Calling | CallStage::Ringing);
-        if !crossing {
-            return false;
-        }
         if call < own.id {
-            // Theirs stands. Ours is dropped silently; their offer is looked at again as if we were free.
-            self.call = None;
-            if let Some(contact) = self.contacts.get_mut(&id) {
-                contact.close_link(base, now);
-            }
-            return false;
+            Crossing::TheirsStands { video: own.camera }
+        } else {
+            Crossing::OursStands
         }
-        true
+    }
+
+    /// Nothing is said: the other side never heard of it, or knows why.
+    fn drop_own_call(&mut self, base: &mut Base, now: Now) {
+        let Some(own) = self.call.take() else {
+            return;
+        };
+        self.remember_ended(own.id);
+        if let Some(contact) = self.contacts.get_mut(&own.contact)
+            && !contact.channel_open()
+        {
+            contact.close_link(base, now);
+        }
+    }
+
+    fn remember_ended(&mut self, call: CallId) {
+        if self.ended_calls.len() >= MAX_ENDED {
+            self.ended_calls.pop_front();
+        }
+        self.ended_calls.push_back(call);
     }
 
     fn missed(&mut self, base: &mut Base, id: ContactId, call: CallId) {
@@ -319,6 +379,7 @@ impl Client {
                 accept_waits: false,
                 deadline: None,
                 give_up: None,
+                save_at: None,
                 wants_back: false,
             });
             base.changed();
@@ -326,9 +387,7 @@ impl Client {
     }
 
     pub(crate) fn accept_call(&mut self, base: &mut Base, video: bool, now: Now) {
-        let Some(call) = self.call.as_mut().filter(|call| {
-            call.direction == CallDirection::Incoming && call.stage == CallStage::Ringing
-        }) else {
+        let Some(call) = self.call.as_mut().filter(|call| call.rings_here()) else {
             return base.notice(Notice::NotNow);
         };
         call.microphone = true;
@@ -336,8 +395,13 @@ impl Client {
         call.stage = CallStage::Connecting;
         call.deadline = Some(now.instant + CONNECT_WITHIN);
         call.accept_waits = true;
-        let id = call.contact;
+        let (id, call) = (call.contact, call.id);
         base.event(Event::RingStopped);
+        let missing = |contact: &Contact| contact.link.is_none();
+        if self.contacts.get(&id).is_some_and(missing) {
+            // The one that was prepared broke while it rang.
+            self.open_offer(base, id, Some(call), false, now);
+        }
         self.apply_media(base);
         self.send_accept(base, id);
         self.activate_if_connected(base, id, now);
@@ -384,7 +448,8 @@ impl Client {
         let Some(own) = self.call_of(id, call) else {
             return self.not_our_call(base, id, call);
         };
-        if !matches!(own.stage, CallStage::Calling | CallStage::Ringing) {
+        let called = own.direction == CallDirection::Outgoing;
+        if !called || !matches!(own.stage, CallStage::Calling | CallStage::Ringing) {
             return;
         }
         own.stage = CallStage::Connecting;
@@ -403,7 +468,7 @@ impl Client {
             end: WireEnd::Lost,
         };
         if let Some(contact) = self.contacts.get_mut(&id) {
-            contact.signal(base, &lost, MOMENT);
+            contact.signal(base, &lost, END_KEPT);
         }
     }
 
@@ -415,25 +480,41 @@ impl Client {
         offer: LinkOffer,
         now: Now,
     ) {
-        let for_call = offer
-            .call
-            .is_some_and(|call| self.call_of(id, call).is_some());
+        let for_call = match offer.call {
+            Some(call) => match self.call_of(id, call) {
+                // Only the person takes a call.
+                Some(own) if own.rings_here() => return,
+                Some(_) => true,
+                None => return self.not_our_call(base, id, call),
+            },
+            None => false,
+        };
+        let in_call = self.is_in_call_with(id);
         let Some(contact) = self.contacts.get_mut(&id) else {
             return;
         };
-        let welcome = for_call
-            || (contact.stored.always_direct
-                && contact.stored.peer_always_direct
-                && offer.call.is_none());
-        if !welcome {
-            return;
+        if !for_call && (in_call || !contact.wants_standing_link()) {
+            return contact.link_unknown(base, offer.token);
         }
         let fits = contact.link.as_ref().is_some_and(|link| {
             link.token == offer.token
                 && link.epoch == offer.epoch
                 && link.role == LinkRole::Answerer
-                && link.state == LinkState::Connecting
+                && !link.answered
         });
+        let again = contact
+            .link
+            .as_ref()
+            .is_some_and(|l| l.token == offer.token);
+        if (again && !fits) || self.own_offer_stands(id) {
+            return;
+        }
+        if for_call {
+            self.offered_for_call(now);
+        }
+        let Some(contact) = self.contacts.get(&id) else {
+            return;
+        };
         if !fits {
             let Some(secrets) = contact.secrets_of(offer.epoch) else {
                 return;
@@ -457,26 +538,62 @@ impl Client {
         base.changed();
     }
 
-    /// Opens a link to the contact as its offerer; what it is for decides whether it may be known at once.
+    /// Both offered a link for the call at the same moment: that of whoever was called stands.
+    fn own_offer_stands(&self, id: ContactId) -> bool {
+        let called = self.call.as_ref().is_some_and(|call| {
+            call.contact == id && call.direction == CallDirection::Incoming && !call.is_over()
+        });
+        let link = self
+            .contacts
+            .get(&id)
+            .and_then(|contact| contact.link.as_ref());
+        called && link.is_some_and(|link| link.role == LinkRole::Offerer && !link.negotiated)
+    }
+
+    /// A link for the call is offered: whoever does that has taken the call.
+    fn offered_for_call(&mut self, now: Now) {
+        let Some(call) = &mut self.call else {
+            return;
+        };
+        call.wants_back = false;
+        if matches!(call.stage, CallStage::Calling | CallStage::Ringing) {
+            call.stage = CallStage::Connecting;
+            call.remote = [true, false, false];
+        }
+        call.deadline = Some(now.instant + CONNECT_WITHIN);
+    }
+
+    /// Opens a link to the contact as its offerer, for the call if there is one.
     pub(crate) fn offer_link(&mut self, base: &mut Base, id: ContactId, now: Now) {
         let call = self
             .call
             .as_ref()
             .filter(|call| call.contact == id && !call.is_over())
             .map(|call| call.id);
+        self.open_offer(base, id, call, true, now);
+    }
+
+    fn open_offer(
+        &mut self,
+        base: &mut Base,
+        id: ContactId,
+        call: Option<CallId>,
+        revealed: bool,
+        now: Now,
+    ) {
         let Some(contact) = self.contacts.get(&id) else {
             return;
         };
         let opening = Opening {
+            id: base.next_link(),
             role: LinkRole::Offerer,
             token: base.random(),
             secrets: contact.stored.current.clone(),
             salt: base.random(),
             peer_salt: None,
             ice: self.ice(id),
-            revealed: true,
+            revealed,
             call,
-            id: base.next_link(),
         };
         self.open_link(base, id, opening, now);
     }
@@ -520,6 +637,7 @@ impl Client {
         call.stage = CallStage::Active { since };
         call.deadline = None;
         call.give_up = None;
+        call.save_at = Some(now.instant + SAVE_EVERY);
         call.wants_back = false;
         self.tell_media(base);
         self.save_call(base, now);
@@ -564,6 +682,7 @@ impl Client {
     fn offer_link_again(&mut self, base: &mut Base, id: ContactId, now: Now) {
         if let Some(call) = &mut self.call {
             call.deadline = Some(now.instant + CONNECT_WITHIN);
+            call.accept_waits = false;
             // Only one side offers, so that two new links do not meet half-way.
             if call.direction == CallDirection::Incoming {
                 self.offer_link(base, id, now);
@@ -572,7 +691,7 @@ impl Client {
     }
 
     fn tell_media(&mut self, base: &mut Base) {
-        let Some(call) = &self.call else {
+        let Some(call) = self.call.as_ref().filter(|call| !call.is_over()) else {
             return;
         };
         let signal = Signal::CallMedia {
@@ -608,10 +727,11 @@ impl Client {
         change: impl FnOnce(&mut Call),
         now: Now,
     ) {
-        let Some(call) = self.call.as_mut().filter(|call| {
-            !call.is_over()
-                && (call.direction == CallDirection::Outgoing || call.stage != CallStage::Ringing)
-        }) else {
+        let Some(call) = self
+            .call
+            .as_mut()
+            .filter(|call| !call.is_over() && !call.rings_here())
+        else {
             return base.notice(Notice::NotNow);
         };
         change(call);
@@ -625,7 +745,7 @@ impl Client {
 
     pub(crate) fn capture_failed(&mut self, base: &mut Base, kind: CaptureKind, reason: String) {
         let screen = kind == CaptureKind::Screen;
-        if let Some(call) = &mut self.call {
+        if let Some(call) = self.call.as_mut().filter(|call| !call.is_over()) {
             match kind {
                 CaptureKind::Screen => call.screen = false,
                 CaptureKind::Devices => {
@@ -673,8 +793,7 @@ impl Client {
     /// A call was under way when this client was closed.
     pub(crate) fn resume_call(&mut self, base: &mut Base, stored: StoredCall, now: Now) {
         let known = self.contacts.contains_key(&stored.contact);
-        // A long call is stored seldom; the other side knows best whether it still waits.
-        let old = now.unix.saturating_since(stored.seen) > RESUME_WITHIN * 240;
+        let old = now.unix.saturating_since(stored.seen) > RESUME_WITHIN;
         if !known || old {
             return base.delete(CALL);
         }
@@ -697,15 +816,17 @@ impl Client {
             accept_waits: false,
             deadline: None,
             give_up: Some(now.instant + MEND_FOR),
+            save_at: None,
             wants_back: true,
         });
         self.apply_media(base);
     }
 
-    pub(crate) fn ask_for_call_back(&mut self, base: &mut Base) {
-        let Some(call) = self.call.as_ref().filter(|call| call.wants_back) else {
+    pub(crate) fn ask_for_call_back(&mut self, base: &mut Base, now: Now) {
+        let Some(call) = self.call.as_mut().filter(|call| call.wants_back) else {
             return;
         };
+        call.deadline = Some(now.instant + ASK_AGAIN);
         let signal = Signal::CallResume { call: call.id };
         if let Some(contact) = self.contacts.get_mut(&call.contact) {
             contact.signal(base, &signal, MOMENT);
@@ -720,14 +841,17 @@ impl Client {
         call: CallId,
         now: Now,
     ) {
-        let Some(own) = self.call_of(id, call).filter(|own| own.since().is_some()) else {
+        let connecting = |own: &&mut Call| {
+            own.since().is_some() || (own.stage == CallStage::Connecting && !own.accept_waits)
+        };
+        let Some(own) = self.call_of(id, call).filter(connecting) else {
             return self.not_our_call(base, id, call);
         };
-        if let Some(since) = own.since() {
-            own.stage = CallStage::Reconnecting { since };
-            own.give_up = Some(now.instant + MEND_FOR);
-            own.wants_back = false;
-        }
+        let since = own.since().unwrap_or(now.unix);
+        own.stage = CallStage::Reconnecting { since };
+        own.give_up.get_or_insert(now.instant + MEND_FOR);
+        own.wants_back = false;
+        own.deadline = Some(now.instant + CONNECT_WITHIN);
         self.offer_link(base, id, now);
         base.changed();
     }
@@ -738,9 +862,7 @@ impl Client {
         let Some(call) = self.call.as_ref().filter(|call| !call.is_over()) else {
             return base.notice(Notice::NotNow);
         };
-        let ringing_here =
-            call.direction == CallDirection::Incoming && call.stage == CallStage::Ringing;
-        let (end, reason) = if ringing_here {
+        let (end, reason) = if call.rings_here() {
             (WireEnd::Declined, EndReason::Declined)
         } else {
             (WireEnd::HungUp, EndReason::HungUp)
@@ -764,10 +886,10 @@ impl Client {
         now: Now,
     ) {
         let Some(own) = self.call_of(id, call) else {
-            return;
+            // Its offer may still be under way.
+            return self.remember_ended(call);
         };
-        let ringing_here =
-            own.direction == CallDirection::Incoming && own.stage == CallStage::Ringing;
+        let ringing_here = own.rings_here();
         let reason = match end {
             WireEnd::HungUp | WireEnd::NoAnswer if ringing_here => EndReason::Missed,
             WireEnd::HungUp => EndReason::RemoteHungUp,
@@ -789,25 +911,27 @@ impl Client {
         let Some(call) = &mut self.call else {
             return;
         };
-        if call.direction == CallDirection::Incoming && call.stage == CallStage::Ringing {
+        if call.rings_here() {
             base.event(Event::RingStopped);
         }
         call.stage = CallStage::Ended { reason };
         call.deadline = None;
         call.give_up = None;
+        call.save_at = None;
         call.wants_back = false;
         call.accept_waits = false;
         let (id, call) = (call.contact, call.id);
+        self.remember_ended(call);
         if let Some(contact) = self.contacts.get_mut(&id) {
             if let Some(end) = tell {
-                contact.signal_twice(base, &Signal::CallEnd { call, end }, MOMENT);
+                contact.signal_twice(base, &Signal::CallEnd { call, end }, END_KEPT);
             }
-            let standing = contact.stored.always_direct && contact.stored.peer_always_direct;
-            if !standing {
+            if !contact.channel_open() {
                 contact.close_link(base, now);
             }
         }
         base.link(LinkAction::ReleaseCapture);
+        self.follow_always_direct(base, id, now);
         base.delete(CALL);
         base.changed();
     }
@@ -827,9 +951,13 @@ impl Client {
         if due(call.give_up) {
             return self.finish(base, Some(WireEnd::Lost), EndReason::Lost, now);
         }
-        if !due(call.deadline) {
-            return;
+        if due(call.save_at) {
+            call.save_at = Some(now.instant + SAVE_EVERY);
+            self.save_call(base, now);
         }
+        let Some(call) = self.call.as_mut().filter(|call| due(call.deadline)) else {
+            return;
+        };
         call.deadline = None;
         let id = call.contact;
         match call.stage {
@@ -840,6 +968,7 @@ impl Client {
                 };
                 self.finish(base, Some(WireEnd::NoAnswer), reason, now);
             }
+            CallStage::Reconnecting { .. } if call.wants_back => self.ask_for_call_back(base, now),
             CallStage::Connecting | CallStage::Reconnecting { .. } => {
                 call.give_up.get_or_insert(now.instant + MEND_FOR);
                 self.offer_link_again(base, id, now);

@@ -4,7 +4,7 @@
 //! This file holds the state and passes on what comes from outside; `meet` makes contacts, `talk` carries
 //! texts, `calls` calls, `show` draws the view.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 use hither_api::{AccountId, Capability, DeviceId, DeviceSummary, MailboxId, Problem, Role, path};
@@ -23,7 +23,7 @@ use crate::node::{Node, NodeEvent};
 use crate::payload::{Payload, Signal};
 use crate::stream::StoredOutgoing;
 use crate::{
-    ContactId, ContactState, Delivery, HttpFailure, HttpResponse, IceConfig, InvitationKey,
+    CallId, ContactId, ContactState, Delivery, HttpFailure, HttpResponse, IceConfig, InvitationKey,
     LinkAction, LinkEvent, LinkId, MessageId, Method, Notice, SocketEvent,
 };
 
@@ -76,6 +76,8 @@ pub(crate) struct Client {
     pub(crate) invitations: BTreeMap<InvitationKey, Invitation>,
     pub(crate) joining: Option<Joining>,
     pub(crate) call: Option<Call>,
+    /// Calls that are over, newest last: their offers may still arrive.
+    pub(crate) ended_calls: VecDeque<CallId>,
     pub(crate) open: Option<ContactId>,
     pub(crate) devices: Option<Vec<DeviceSummary>>,
     /// Last words to removed contacts, by record name.
@@ -103,6 +105,7 @@ impl Client {
             invitations: BTreeMap::new(),
             joining: None,
             call: None,
+            ended_calls: VecDeque::new(),
             open: None,
             devices: None,
             farewells: BTreeMap::new(),
@@ -227,7 +230,7 @@ impl Client {
             contact.node_returned(base, now);
         }
         self.always_direct_again(base, now);
-        self.ask_for_call_back(base);
+        self.ask_for_call_back(base, now);
         self.clear_leftovers(base);
     }
 
@@ -333,31 +336,23 @@ impl Client {
                 contact.their_candidate(base, token, candidate, now);
             }
             Signal::Restart { token, sdp } => {
-                contact.apply_restart(base, token, crate::DescriptionKind::Offer, sdp);
+                let described = (crate::DescriptionKind::Offer, sdp);
+                self.restarted(base, id, token, described);
             }
             Signal::Restarted { token, sdp } => {
-                contact.apply_restart(base, token, crate::DescriptionKind::Answer, sdp);
+                let described = (crate::DescriptionKind::Answer, sdp);
+                self.restarted(base, id, token, described);
             }
             Signal::WantRestart { token } => {
                 let ice = self.ice(id);
-                if let Some(contact) = self.contacts.get_mut(&id)
-                    && contact
-                        .link
-                        .as_ref()
-                        .is_some_and(|link| link.token == token)
-                {
-                    contact.restart(base, ice, now);
+                if let Some(contact) = self.contacts.get_mut(&id) {
+                    match &contact.link {
+                        Some(link) if link.token == token => contact.restart(base, ice, now),
+                        Some(_) | None => contact.link_unknown(base, token),
+                    }
                 }
             }
-            Signal::LinkClosed { token } => {
-                if contact
-                    .link
-                    .as_ref()
-                    .is_some_and(|link| link.token == token)
-                {
-                    contact.close_link(base, now);
-                }
-            }
+            Signal::LinkClosed { token } => self.link_closed(base, id, token, now),
             Signal::CallRinging { call } => self.call_rings(base, id, call),
             Signal::CallAccept { call, offer, video } => {
                 self.call_accepted(base, id, call, offer, video, now);
@@ -495,6 +490,70 @@ impl Client {
 
     // ---- links
 
+    /// They closed a link, or never had it.
+    fn link_closed(&mut self, base: &mut Base, id: ContactId, token: [u8; 16], now: Now) {
+        let Some(contact) = self.contacts.get_mut(&id) else {
+            return;
+        };
+        let Some(link) = contact.link.as_ref().filter(|link| link.token == token) else {
+            return;
+        };
+        // They had it and were reloaded: another one can be offered. An offer they did not want stays unwanted.
+        let again = link.negotiated;
+        contact.close_link(base, now);
+        self.link_gone(base, id, now);
+        if again {
+            self.follow_always_direct(base, id, now);
+        }
+    }
+
+    /// The link to a contact is gone for good; whoever needs it opens another one.
+    fn link_gone(&mut self, base: &mut Base, id: ContactId, now: Now) {
+        if self.is_in_call_with(id) {
+            self.call_link_gone(base, id, now);
+        }
+    }
+
+    fn restarted(
+        &mut self,
+        base: &mut Base,
+        id: ContactId,
+        token: [u8; 16],
+        described: (crate::DescriptionKind, String),
+    ) {
+        let ice = self.ice(id);
+        if let Some(contact) = self.contacts.get_mut(&id) {
+            contact.apply_restart(base, token, ice, described);
+        }
+    }
+
+    /// Who may see this device's address changed: open links gather anew.
+    pub(crate) fn follow_policy(&mut self, base: &mut Base, of: Option<ContactId>, now: Now) {
+        let ids = self
+            .contacts
+            .keys()
+            .filter(|id| of.is_none_or(|of| of == **id));
+        let ids: Vec<ContactId> = ids.copied().collect();
+        for id in ids {
+            let ice = self.ice(id);
+            if let Some(contact) = self.contacts.get_mut(&id) {
+                contact.restart(base, ice, now);
+            }
+        }
+    }
+
+    /// The network changed or the person looks: nothing waits for its time.
+    pub(crate) fn look_at_once(&mut self, base: &mut Base, now: Now) {
+        self.node.hurry(base, now);
+        let ids: Vec<ContactId> = self.contacts.keys().copied().collect();
+        for id in ids {
+            let ice = self.ice(id);
+            if let Some(contact) = self.contacts.get_mut(&id) {
+                contact.hurry(base, ice, now);
+            }
+        }
+    }
+
     /// Closes every link and says nothing: the vault is being closed.
     pub(crate) fn close_links(&mut self, base: &mut Base) {
         for contact in self.contacts.values_mut() {
@@ -515,9 +574,14 @@ impl Client {
         match event {
             LinkEvent::CaptureFailed { kind, reason } => self.capture_failed(base, kind, reason),
             LinkEvent::ScreenEnded => self.screen_ended(base),
-            LinkEvent::Unprotected { .. } => {
+            LinkEvent::Unprotected { link } => {
                 base.notice(Notice::MediaUnprotected);
-                self.hang_up(base, now);
+                self.hang_up_silently(base, now);
+                if let Some(id) = self.contact_of_link(link)
+                    && let Some(contact) = self.contacts.get_mut(&id)
+                {
+                    contact.abandon_link(base, now);
+                }
             }
             LinkEvent::Description { link, .. }
             | LinkEvent::Candidate { link, .. }
@@ -570,8 +634,8 @@ impl Client {
             }
             LinkEvent::Path { report, .. } => contact.link_path(base, report, now),
             LinkEvent::Broken { .. } => {
-                contact.close_link(base, now);
-                self.call_link_gone(base, id, now);
+                contact.abandon_link(base, now);
+                self.link_gone(base, id, now);
             }
             LinkEvent::Media { .. }
             | LinkEvent::Unprotected { .. }
@@ -619,9 +683,9 @@ impl Client {
             self.inbound(base, id, inbound, now);
             if fate == crate::links::LinkFate::Hopeless {
                 if let Some(contact) = self.contacts.get_mut(&id) {
-                    contact.close_link(base, now);
+                    contact.abandon_link(base, now);
                 }
-                self.call_link_gone(base, id, now);
+                self.link_gone(base, id, now);
             }
         }
         self.call_timeout(base, now);

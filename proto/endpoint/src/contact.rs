@@ -19,9 +19,9 @@ use serde::{Deserialize, Serialize};
 use crate::base::{Base, Purpose};
 use crate::leftovers::Farewell;
 use crate::links::Link;
-use crate::payload::{Address, Payload, Signal};
+use crate::payload::{Address, Payload, Signal, WireCandidate};
 use crate::stream::{Arrival, Receiver, Sender, StoredOutgoing, Via};
-use crate::{ContactId, ContactState, LinkAction, LinkState, Method};
+use crate::{ContactId, ContactState, IceConfig, LinkAction, LinkState, Method};
 
 /// HTTP puts under way to one contact.
 const MAX_POSTING: usize = 4;
@@ -212,6 +212,8 @@ pub(crate) struct Contact {
     pub(crate) typing_until: Option<Instant>,
     pub(crate) typing_sent: Option<Instant>,
     pub(crate) link: Option<Link>,
+    /// Candidates that came before the offer of their link.
+    pub(crate) early_candidates: VecDeque<([u8; 16], WireCandidate)>,
 }
 
 impl Contact {
@@ -252,6 +254,7 @@ impl Contact {
             typing_until: None,
             typing_sent: None,
             link: None,
+            early_candidates: VecDeque::new(),
         }
     }
 
@@ -530,6 +533,13 @@ impl Contact {
             }
         }
         self.flush(base, now);
+    }
+
+    /// Both want to be connected whenever both are there.
+    pub(crate) fn wants_standing_link(&self) -> bool {
+        self.stored.state == ContactState::Active
+            && self.stored.always_direct
+            && self.stored.peer_always_direct
     }
 
     pub(crate) fn channel_open(&self) -> bool {
@@ -984,6 +994,20 @@ impl Contact {
             base.changed();
         }
         inbound
+    }
+
+    /// Tries at once what waits for its time.
+    pub(crate) fn hurry(&mut self, base: &mut Base, ice: IceConfig, now: Now) {
+        if self.retry_at.take().is_some() {
+            self.flush(base, now);
+        }
+        if self
+            .link
+            .as_ref()
+            .is_some_and(|link| matches!(link.state, LinkState::Interrupted | LinkState::Failed))
+        {
+            self.restart(base, ice, now);
+        }
     }
 
     /// The node is there again: whatever waited may go.

@@ -467,7 +467,7 @@ impl Client {
             }
             Command::SendText { contact, text } => self.send_text(base, contact, &text, now),
             Command::Typing { contact } => self.typing(base, contact, now),
-            Command::NetworkChanged => self.node.hurry(base, now),
+            Command::NetworkChanged => self.look_at_once(base, now),
             Command::RefreshDevices => self.ask_devices(base),
             Command::RenameDevice { device, label } => {
                 let label: String = label.trim().chars().take(64).collect();
@@ -481,6 +481,7 @@ impl Client {
             Command::SetRelayForAll { relay_only } => {
                 self.account.relay_for_all = relay_only;
                 self.save_account(base);
+                self.follow_policy(base, None, now);
                 base.changed();
             }
             Command::SetAlwaysDirect {
@@ -490,7 +491,7 @@ impl Client {
             Command::SetCategory { .. }
             | Command::SetAlias { .. }
             | Command::SetVerified { .. }
-            | Command::SetRelayOnly { .. } => self.change_contact(base, command),
+            | Command::SetRelayOnly { .. } => self.change_contact(base, command, now),
             Command::Call { .. }
             | Command::AcceptCall { .. }
             | Command::DeclineCall
@@ -521,7 +522,8 @@ impl Client {
         }
     }
 
-    fn change_contact(&mut self, base: &mut Base, command: Command) {
+    fn change_contact(&mut self, base: &mut Base, command: Command, now: Now) {
+        let policy = matches!(command, Command::SetRelayOnly { .. });
         let (id, change): (_, Change) = match command {
             Command::SetCategory { contact, category } => {
                 let category: String = category.trim().chars().take(32).collect();
@@ -550,6 +552,9 @@ impl Client {
             change(&mut contact.stored);
             contact.save(base);
             base.changed();
+        }
+        if policy {
+            self.follow_policy(base, Some(id), now);
         }
     }
 

@@ -16,14 +16,20 @@ use crate::{
     LinkState, PathReport, Route, RouteView, TimelineEntry, TransportProtocol,
 };
 
-/// Lines of a timeline.
+/// Lines of a timeline; of more, the oldest go.
 const MAX_TIMELINE: usize = 64;
+/// Candidates of theirs that one link hears of.
+const MAX_THEIR_CANDIDATES: usize = 256;
+/// Candidates of theirs for links that are not there yet.
+const MAX_EARLY_CANDIDATES: usize = 64;
 /// A link that is not connected by then is given up.
 const CONNECT_WITHIN: Duration = Duration::from_secs(30);
 /// An interrupted link is restarted after this.
 const RESTART_AFTER: Duration = Duration::from_millis(800);
 /// A restart that brought nothing is repeated after this.
 const RESTART_AGAIN: Duration = Duration::from_secs(6);
+/// A link that no call needs is mended for so long.
+const MEND_FOR: Duration = Duration::from_secs(60);
 
 /// One peer connection.
 #[derive(Debug)]
@@ -36,14 +42,19 @@ pub(crate) struct Link {
     pub(crate) state: LinkState,
     pub(crate) channel_open: bool,
     /// Both descriptions are set.
-    negotiated: bool,
+    pub(crate) negotiated: bool,
     /// Our description and candidates may leave.
     revealed: bool,
     /// Our offer has left.
     offered: bool,
+    /// Their offer is applied.
+    pub(crate) answered: bool,
     description: Option<String>,
     candidates: Vec<WireCandidate>,
-    call: Option<CallId>,
+    their_candidates: usize,
+    /// Since when it has not been connected, if it was.
+    broken_since: Option<Instant>,
+    pub(crate) call: Option<CallId>,
     opened: Instant,
     deadline: Option<Instant>,
     path: Option<PathReport>,
@@ -103,8 +114,11 @@ impl Contact {
             negotiated: false,
             revealed: opening.revealed,
             offered: false,
+            answered: false,
             description: None,
             candidates: Vec::new(),
+            their_candidates: 0,
+            broken_since: None,
             call: opening.call,
             opened: now.instant,
             // Somebody may take long to answer a call; nobody answers a plain offer late.
@@ -116,7 +130,13 @@ impl Contact {
             timeline: Vec::new(),
         };
         link.note(now, "link opened".to_owned());
+        let token = link.token;
         self.link = Some(link);
+        for (of, candidate) in core::mem::take(&mut self.early_candidates) {
+            if of == token {
+                self.their_candidate(base, token, candidate, now);
+            }
+        }
     }
 
     fn receive_key(&self, secrets: &EpochSecrets, token: &[u8; 16], salt: &[u8; 16]) -> MediaKey {
@@ -162,8 +182,8 @@ impl Contact {
     /// The offer as it stands, if the description is there; the candidates go with it.
     pub(crate) fn take_offer(&mut self) -> Option<LinkOffer> {
         let link = self.link.as_mut()?;
-        link.revealed = true;
         let sdp = link.description.take()?;
+        link.revealed = true;
         link.offered = true;
         Some(LinkOffer {
             token: link.token,
@@ -227,6 +247,7 @@ impl Contact {
         let Some(link) = &mut self.link else {
             return;
         };
+        link.answered = true;
         link.deadline = Some(now.instant + CONNECT_WITHIN);
         link.note(now, "their offer".to_owned());
         let id = link.id;
@@ -282,8 +303,17 @@ impl Contact {
         now: Now,
     ) {
         let Some(link) = self.link.as_mut().filter(|link| link.token == token) else {
+            // It overtook the offer it belongs to.
+            self.early_candidates.push_back((token, candidate));
+            if self.early_candidates.len() > MAX_EARLY_CANDIDATES {
+                self.early_candidates.pop_front();
+            }
             return;
         };
+        link.their_candidates = link.their_candidates.saturating_add(1);
+        if link.their_candidates > MAX_THEIR_CANDIDATES {
+            return;
+        }
         if !candidate.line.is_empty() {
             link.note(
                 now,
@@ -302,13 +332,24 @@ impl Contact {
 
     /// An ICE restart from the other side, or its answer.
     pub(crate) fn apply_restart(
-        &self,
+        &mut self,
         base: &mut Base,
         token: [u8; 16],
-        kind: DescriptionKind,
-        sdp: String,
+        ice: IceConfig,
+        (kind, sdp): (DescriptionKind, String),
     ) {
-        if let Some(link) = self.link.as_ref().filter(|link| link.token == token) {
+        let Some(link) = self.link.as_mut().filter(|link| link.token == token) else {
+            return self.link_unknown(base, token);
+        };
+        let offers = match kind {
+            DescriptionKind::Offer => LinkRole::Answerer,
+            DescriptionKind::Answer => LinkRole::Offerer,
+        };
+        if link.role == offers && link.negotiated {
+            link.their_candidates = 0;
+            if kind == DescriptionKind::Offer {
+                base.link(LinkAction::SetIce { link: link.id, ice });
+            }
             base.link(LinkAction::SetRemoteDescription {
                 link: link.id,
                 kind,
@@ -317,20 +358,36 @@ impl Contact {
         }
     }
 
+    /// They speak of a link that is not there, or no more.
+    pub(crate) fn link_unknown(&mut self, base: &mut Base, token: [u8; 16]) {
+        self.signal(base, &Signal::LinkClosed { token }, MOMENT);
+    }
+
+    /// Closes a link that is of no use, and says so.
+    pub(crate) fn abandon_link(&mut self, base: &mut Base, now: Now) {
+        if let Some(token) = self.link.as_ref().map(|link| link.token) {
+            self.close_link(base, now);
+            self.link_unknown(base, token);
+        }
+    }
+
     /// Gathers anew: by ourselves if we offered, else by asking the other side.
     pub(crate) fn restart(&mut self, base: &mut Base, ice: IceConfig, now: Now) {
         let Some(link) = &mut self.link else {
             return;
         };
-        link.deadline = Some(now.instant + RESTART_AGAIN);
         if !link.negotiated {
             return;
         }
+        link.deadline = Some(now.instant + RESTART_AGAIN);
         link.note(now, "ICE restart".to_owned());
         let (id, token) = (link.id, link.token);
         match link.role {
             LinkRole::Offerer => base.link(LinkAction::RestartIce { link: id, ice }),
-            LinkRole::Answerer => self.signal(base, &Signal::WantRestart { token }, MOMENT),
+            LinkRole::Answerer => {
+                base.link(LinkAction::SetIce { link: id, ice });
+                self.signal(base, &Signal::WantRestart { token }, MOMENT);
+            }
         }
     }
 
@@ -342,6 +399,13 @@ impl Contact {
             return;
         }
         link.state = state;
+        match state {
+            LinkState::Connected => link.broken_since = None,
+            LinkState::Interrupted | LinkState::Failed => {
+                link.broken_since.get_or_insert(now.instant);
+            }
+            LinkState::Connecting => {}
+        }
         let (what, deadline) = match state {
             LinkState::Connecting => ("connecting", link.deadline),
             LinkState::Connected => ("connected", None),
@@ -351,6 +415,12 @@ impl Contact {
         link.deadline = deadline;
         link.note(now, what.to_owned());
         base.changed();
+        match state {
+            LinkState::Connected => self.flush(base, now),
+            // The channel holds on to what is in it; the mailbox may be faster.
+            LinkState::Interrupted | LinkState::Failed => self.channel_lost(base, now),
+            LinkState::Connecting => {}
+        }
     }
 
     pub(crate) fn link_path(&mut self, base: &mut Base, report: PathReport, now: Now) {
@@ -392,6 +462,11 @@ impl Contact {
             LinkState::Connected => LinkFate::Standing,
             LinkState::Connecting => LinkFate::Hopeless,
             LinkState::Interrupted | LinkState::Failed => {
+                let broken = link.broken_since.unwrap_or(now.instant);
+                let needless = link.call.is_none();
+                if needless && now.instant.saturating_since(broken) > MEND_FOR {
+                    return LinkFate::Hopeless;
+                }
                 self.restart(base, ice, now);
                 LinkFate::Standing
             }
@@ -415,10 +490,11 @@ impl Contact {
 
 impl Link {
     fn note(&mut self, now: Now, what: String) {
-        if self.timeline.len() < MAX_TIMELINE {
-            let at_ms = millis(now.instant.saturating_since(self.opened));
-            self.timeline.push(TimelineEntry { at_ms, what });
+        if self.timeline.len() >= MAX_TIMELINE {
+            self.timeline.remove(0);
         }
+        let at_ms = millis(now.instant.saturating_since(self.opened));
+        self.timeline.push(TimelineEntry { at_ms, what });
     }
 }
 

@@ -38,6 +38,9 @@ impl Client {
             return base.notice(Notice::NotNow);
         };
         let number = contact.stored.own_texts.saturating_add(1);
+        if contact.stored.state == ContactState::AwaitsApproval && number > MAX_UNAPPROVED {
+            return base.notice(Notice::NotNow);
+        }
         let payload = Payload::Text {
             number,
             time: now.unix.as_millis(),
@@ -97,10 +100,11 @@ impl Client {
         if number != contact.stored.their_texts.saturating_add(1) {
             return base.notice(Notice::TamperingSeen { contact: id });
         }
-        if contact.stored.state == ContactState::WantsApproval && number > MAX_UNAPPROVED {
-            return;
-        }
         contact.stored.their_texts = number;
+        if contact.stored.state == ContactState::WantsApproval && number > MAX_UNAPPROVED {
+            // Their own client would not have let them.
+            return contact.save(base);
+        }
         contact.typing_until = None;
         let shown = self.open == Some(id);
         if shown && contact.stored.state == ContactState::Active {
@@ -232,18 +236,16 @@ impl Client {
     }
 
     /// Both want a standing link: leaf 0 offers it. One does not: it is closed.
-    fn follow_always_direct(&mut self, base: &mut Base, id: ContactId, now: Now) {
-        let in_call = self.is_in_call_with(id);
+    pub(crate) fn follow_always_direct(&mut self, base: &mut Base, id: ContactId, now: Now) {
+        if self.is_in_call_with(id) {
+            return;
+        }
         let Some(contact) = self.contacts.get_mut(&id) else {
             return;
         };
-        let wanted = contact.stored.always_direct && contact.stored.peer_always_direct;
-        if !wanted && !in_call {
+        if !contact.wants_standing_link() {
             contact.close_link(base, now);
-        } else if wanted
-            && contact.link.is_none()
-            && contact.session.own_leaf() == 0
-            && self.node.is_online()
+        } else if contact.link.is_none() && contact.session.own_leaf() == 0 && self.node.is_online()
         {
             self.offer_link(base, id, now);
         }
@@ -255,6 +257,7 @@ impl Client {
             .contacts
             .values()
             .filter(|contact| contact.stored.always_direct && contact.link.is_none())
+            .filter(|contact| contact.stored.state == ContactState::Active)
             .map(|contact| contact.id)
             .collect();
         for id in ids {

@@ -7,8 +7,11 @@
     reason = "a helper that fails is a test that fails"
 )]
 
+mod calling;
+mod hostile;
 mod links;
 mod meeting;
 mod node;
 mod onboarding;
+mod talking;
 mod world;

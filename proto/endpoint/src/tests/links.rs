@@ -113,6 +113,12 @@ impl SimLinks {
                 found.generation += 1;
                 self.describe(key(link), DescriptionKind::Offer)
             }
+            LinkAction::SetIce { link, ice } => {
+                if let Some(found) = self.links.get_mut(&key(link)) {
+                    found.ice = ice;
+                }
+                Vec::new()
+            }
             LinkAction::Send { link, bytes } => self.send(key(link), bytes),
             LinkAction::SetMedia {
                 link,

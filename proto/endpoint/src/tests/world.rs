@@ -470,7 +470,12 @@ impl World {
         let end = self.now.after(PATIENCE).instant;
         while !holds(self) {
             let seed = self.seed;
-            assert!(self.step(end), "it never came to hold; seed {seed}");
+            let moved = self.step(end);
+            let stages: Vec<_> = (0..self.people.len()).map(|who| self.stage(who)).collect();
+            assert!(
+                moved,
+                "it never came to hold; seed {seed}, calls {stages:?}"
+            );
         }
     }
 
