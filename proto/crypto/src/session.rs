@@ -16,21 +16,20 @@
 //! guards, path secrets, encapsulations) from a generator that the operating system seeds. And it reads the
 //! calendar to look at lifetimes; those that it sees are unbounded, so that the answer never depends on it.
 
-use openmls::framing::errors::{MessageDecryptionError, SecretTreeError};
+mod error;
+mod leaf;
+
 use openmls::group::{
-    GroupId, MlsGroup, MlsGroupJoinConfig, PURE_CIPHERTEXT_WIRE_FORMAT_POLICY, ProcessMessageError,
-    StageCommitError, StagedCommit, ValidationError,
+    GroupId, MlsGroup, MlsGroupJoinConfig, PURE_CIPHERTEXT_WIRE_FORMAT_POLICY, StagedCommit,
 };
 use openmls::prelude::tls_codec::DeserializeBytes as _;
 use openmls::prelude::{
-    BasicCredential, Capabilities, Ciphersuite, Credential, CredentialType, CredentialWithKey,
-    LeafNode, LeafNodeIndex, LeafNodeParameters, MlsMessageBodyIn, MlsMessageIn,
-    PreSharedKeyProposal, ProcessedMessageContent, Proposal, ProtocolMessage, ProtocolVersion,
-    QueuedProposal, Sender, SenderRatchetConfiguration, SignatureScheme,
+    Ciphersuite, LeafNode, LeafNodeIndex, LeafNodeParameters, MlsMessageBodyIn, MlsMessageIn,
+    PreSharedKeyProposal, ProcessedMessageContent, Proposal, ProtocolMessage, QueuedProposal,
+    Sender, SenderRatchetConfiguration,
 };
 use openmls::schedule::{ExternalPsk, PreSharedKeyId, Psk};
 use openmls_traits::OpenMlsProvider as _;
-use openmls_traits::signatures::{Signer, SignerError};
 use serde::{Deserialize, Serialize};
 
 use crate::envelope::{HeaderKey, MAX_BODY};
@@ -39,6 +38,9 @@ use crate::primitives;
 use crate::secret::Secret;
 use crate::storage::{Digests, Provider, Snapshot};
 use crate::wire::Reader;
+
+pub use error::{MergeError, ReceiveError, RestoreError, SealError};
+pub(crate) use leaf::{CredentialContent, LeafSigner, capabilities};
 
 /// The one suite.
 pub(crate) const SUITE: Ciphersuite = Ciphersuite::MLS_256_MLKEM1024_AES256GCM_SHA384_MLDSA87;
@@ -624,80 +626,6 @@ impl GroupSession for Session {
     }
 }
 
-/// Signs for a leaf, as OpenMLS asks for it.
-pub(crate) struct LeafSigner(pub(crate) LeafKey);
-
-impl Signer for LeafSigner {
-    fn sign(&self, payload: &[u8]) -> Result<Vec<u8>, SignerError> {
-        self.0.sign(payload, &[]).ok_or(SignerError::SigningError)
-    }
-
-    fn signature_scheme(&self) -> SignatureScheme {
-        SignatureScheme::MLDSA87
-    }
-}
-
-/// What stands in an MLS basic credential: fingerprint (32) ‖ device (16) ‖ hash of the certificate (32).
-///
-/// The hash binds the leaf to one certificate, and so to one leaf key and one identity.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) struct CredentialContent {
-    pub(crate) fingerprint: Fingerprint,
-    device: [u8; 16],
-    cert: [u8; 32],
-}
-
-impl CredentialContent {
-    pub(crate) fn certified_by(cert: &DeviceCert) -> Self {
-        Self {
-            fingerprint: cert.fingerprint(),
-            device: *cert.device(),
-            cert: cert.hash(),
-        }
-    }
-
-    pub(crate) fn of(credential: &Credential) -> Option<Self> {
-        if credential.credential_type() != CredentialType::Basic {
-            return None;
-        }
-        let mut reader = Reader::new(credential.serialized_content());
-        let content = Self {
-            fingerprint: Fingerprint::from_bytes(reader.array().ok()?),
-            device: reader.array().ok()?,
-            cert: reader.array().ok()?,
-        };
-        reader.end().ok()?;
-        Some(content)
-    }
-
-    pub(crate) fn with_key(&self, leaf: &LeafKey) -> CredentialWithKey {
-        let mut content = self.fingerprint.as_bytes().to_vec();
-        content.extend_from_slice(&self.device);
-        content.extend_from_slice(&self.cert);
-        CredentialWithKey {
-            credential: BasicCredential::new(content).into(),
-            signature_key: leaf.public().as_slice().into(),
-        }
-    }
-
-    /// Whether a leaf node is the one that this certificate certifies.
-    pub(crate) fn certifies(cert: &DeviceCert, leaf: &LeafNode) -> bool {
-        Self::of(leaf.credential()) == Some(Self::certified_by(cert))
-            && leaf.signature_key().as_slice() == cert.leaf_key()
-    }
-}
-
-/// What every leaf of Hither says it can do: this one suite, and nothing besides.
-pub(crate) fn capabilities() -> Capabilities {
-    Capabilities::new(
-        Some(&[ProtocolVersion::Mls10]),
-        Some(&[SUITE]),
-        None,
-        None,
-        Some(&[CredentialType::Basic]),
-    )
-}
-
 /// How every group of Hither is run.
 pub(crate) fn join_config() -> MlsGroupJoinConfig {
     MlsGroupJoinConfig::builder()
@@ -825,103 +753,6 @@ impl EpochSecrets {
             authenticator: Secret::from_bytes(authenticator.try_into().ok()?),
         })
     }
-}
-
-/// Why nothing was sealed; the session is as it was before.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum SealError {
-    /// A commit or proposal waits for its acknowledgement.
-    #[error("a commit or proposal is pending")]
-    Pending,
-    /// The message is longer than an envelope can carry.
-    #[error("the message is too long")]
-    TooLong,
-    /// The MLS library refused.
-    #[error("the session could not seal")]
-    Failed,
-}
-
-/// Why a message was not taken; the session is as it was before.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum ReceiveError {
-    /// Not an MLS PrivateMessage of this session.
-    #[error("the message is malformed")]
-    Malformed,
-    /// Seen before.
-    #[error("the message was received before")]
-    Replayed,
-    /// Its key is gone: of an older epoch, or too far behind the newest message.
-    #[error("the message is too old")]
-    TooOld,
-    /// It does not authenticate.
-    #[error("the message is forged")]
-    Forged,
-    /// From an epoch that this side has not reached: a commit is missing.
-    #[error("the message is of epoch {theirs}, this side is in {ours}")]
-    WrongEpoch {
-        /// This side's epoch.
-        ours: u64,
-        /// The message's epoch.
-        theirs: u64,
-    },
-    /// A commit of leaf 1 while leaf 0 has one pending: leaf 0's holds.
-    #[error("this side's own commit comes first")]
-    Outranked,
-    /// Something that a two-person session does not allow, or this side's own message come back.
-    #[error("the message asks for something that is not allowed")]
-    Refused,
-}
-
-impl ReceiveError {
-    fn from_openmls<E>(error: &ProcessMessageError<E>) -> Self {
-        match error {
-            ProcessMessageError::ValidationError(error) => Self::from_validation(error),
-            ProcessMessageError::InvalidCommit(StageCommitError::ConfirmationTagMismatch) => {
-                Self::Forged
-            }
-            _ => Self::Refused,
-        }
-    }
-
-    const fn from_validation(error: &ValidationError) -> Self {
-        match error {
-            ValidationError::UnableToDecrypt(MessageDecryptionError::SecretTreeError(error)) => {
-                match error {
-                    SecretTreeError::SecretReuseError => Self::Replayed,
-                    SecretTreeError::TooDistantInThePast => Self::TooOld,
-                    _ => Self::Refused,
-                }
-            }
-            ValidationError::UnableToDecrypt(MessageDecryptionError::MalformedContent) => {
-                Self::Malformed
-            }
-            ValidationError::UnableToDecrypt(_) | ValidationError::InvalidSignature => Self::Forged,
-            ValidationError::NoPastEpochData => Self::TooOld,
-            _ => Self::Refused,
-        }
-    }
-}
-
-/// Why a commit was not merged.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum MergeError {
-    /// There is none.
-    #[error("no commit is pending")]
-    Nothing,
-    /// The MLS library refused.
-    #[error("the commit could not be merged")]
-    Failed,
-}
-
-/// Why a session could not be restored.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum RestoreError {
-    /// No session in these entries.
-    #[error("there is no session in these entries")]
-    Missing,
-    /// An entry does not parse.
-    #[error("an entry of the session is damaged")]
-    Malformed,
 }
 
 #[cfg(test)]

@@ -6,6 +6,7 @@ use rand_chacha::ChaCha20Rng;
 use rand_core::SeedableRng as _;
 
 use super::*;
+use crate::identity::ParseError;
 
 const NOW: UnixTime = UnixTime::from_secs(1_795_176_000);
 const DAY: Duration = Duration::from_secs(24 * 3600);

@@ -4,7 +4,7 @@
 use hither_sansio::{Duration, UnixTime};
 use openmls::extensions::{Extension, Extensions, RequiredCapabilitiesExtension};
 use openmls::key_packages::{KeyPackage, Lifetime};
-use openmls::prelude::MlsMessageOut;
+use openmls::prelude::{BasicCredential, CredentialType, CredentialWithKey, MlsMessageOut};
 use rand_chacha::ChaCha20Rng;
 use rand_core::SeedableRng as _;
 
