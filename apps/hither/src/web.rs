@@ -53,6 +53,9 @@ const HEADERS: [(HeaderName, &str); 8] = [
 /// Below this every file's name changes with its contents.
 const ASSETS: &str = "assets/";
 
+/// How everything else is cached: kept, and asked for again every time.
+const REVALIDATED: &str = "no-cache";
+
 /// Adds the headers to a response. What says nothing about caching is not cached anywhere.
 pub(crate) fn with_headers(mut response: Response) -> Response {
     let headers = response.headers_mut();
@@ -72,7 +75,12 @@ pub(crate) fn serve(request: &Request) -> Response {
     }
     let path = request.uri().path().trim_start_matches('/');
     if !path.starts_with(ASSETS) && is_known(request.headers()) {
-        return StatusCode::NOT_MODIFIED.into_response();
+        // What the browser keeps takes over the headers of this answer (RFC 9111 §4.3.4).
+        let headers = [
+            (header::CACHE_CONTROL, REVALIDATED),
+            (header::ETAG, &etag()),
+        ];
+        return (StatusCode::NOT_MODIFIED, headers).into_response();
     }
     let brotli = accepts_brotli(request.headers());
     if let Some(response) = file(path, brotli) {
@@ -113,7 +121,7 @@ fn file(path: &str, brotli: bool) -> Option<Response> {
         HeaderValue::from_static(if path.starts_with(ASSETS) {
             "public, max-age=31536000, immutable"
         } else {
-            "no-cache"
+            REVALIDATED
         }),
     );
     if let Ok(etag) = HeaderValue::from_str(&etag()) {

@@ -94,6 +94,8 @@ fn a_page_that_is_known_is_not_sent_again() {
     };
     let again = ask(&etag);
     assert!(again.expect(304).body.is_empty());
+    assert_eq!(again.header("cache-control"), "no-cache");
+    assert_eq!(again.header("etag"), etag);
     assert!(
         again
             .header("content-security-policy")
