@@ -190,10 +190,14 @@ impl Base {
 
     pub(crate) fn poll_transmit(&mut self) -> Option<Transmit> {
         if self.records.is_settled() {
-            self.transmits.pop_front()
-        } else {
-            None
+            return self.transmits.pop_front();
         }
+        if !self.records.halted {
+            return None;
+        }
+        // A full disk must not keep a microphone open: what takes something away needs nothing stored first.
+        let place = self.transmits.iter().position(takes_away)?;
+        self.transmits.remove(place)
     }
 
     pub(crate) fn poll_event(&mut self) -> Option<Event> {
@@ -289,6 +293,16 @@ fn is_of_others_making(notice: &Notice) -> bool {
             | Notice::InvitationReplayed { .. }
             | Notice::MailboxRefused { .. }
             | Notice::NodeRefused { .. }
+    )
+}
+
+/// Whether it only ends something.
+fn takes_away(transmit: &Transmit) -> bool {
+    matches!(
+        transmit,
+        Transmit::Link(
+            LinkAction::SetMedia { .. } | LinkAction::ReleaseCapture | LinkAction::Close { .. }
+        )
     )
 }
 
@@ -423,6 +437,22 @@ mod tests {
         records.resume();
         let again = records.poll_write().expect("there is a batch");
         assert_eq!(again.writes, vec![([1; 16], Some(vec![2]))]);
+    }
+
+    #[test]
+    fn a_full_disk_does_not_keep_a_microphone_open() {
+        let mut base = Base::new([0; 32], Vec::new());
+        base.records().write([1; 16], Some(vec![1]));
+        base.socket(SocketAction::Close);
+        base.link(LinkAction::ReleaseCapture);
+        let batch = base.records().poll_write().expect("there is a batch");
+        assert!(base.poll_transmit().is_none(), "it may still be written");
+        base.records().failed(batch.number);
+        assert!(matches!(
+            base.poll_transmit(),
+            Some(Transmit::Link(LinkAction::ReleaseCapture))
+        ));
+        assert!(base.poll_transmit().is_none(), "the rest waits");
     }
 
     #[test]

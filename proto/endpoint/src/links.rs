@@ -275,7 +275,9 @@ impl Contact {
             return;
         };
         let (id, epoch) = (link.id, link.epoch);
-        if link.negotiated || link.role != LinkRole::Offerer {
+        // An answer to an offer that has not left is a trick: it would start checks, and show our address,
+        // before the person has answered.
+        if !link.offered || link.negotiated || link.role != LinkRole::Offerer {
             return;
         }
         let Some(secrets) = self.secrets_of(epoch) else {
@@ -311,7 +313,9 @@ impl Contact {
             return;
         };
         link.their_candidates = link.their_candidates.saturating_add(1);
-        if link.their_candidates > MAX_THEIR_CANDIDATES {
+        // Nobody can have a candidate for an offer that has not left.
+        let untimely = link.role == LinkRole::Offerer && !link.offered;
+        if untimely || link.their_candidates > MAX_THEIR_CANDIDATES {
             return;
         }
         if !candidate.line.is_empty() {
