@@ -204,7 +204,7 @@ fn CallHeader(
                 <RouteBadge route testid="call-route-icon" />
             </Show>
             <IconButton
-                glyph=Signal::derive(move || if small.get() { Glyph::Screen } else { Glyph::Shrink })
+                glyph=Signal::derive(move || if small.get() { Glyph::Grow } else { Glyph::Shrink })
                 label=Signal::derive(move || if small.get() { "Show the call in full".to_owned() } else { "Make the call small".to_owned() })
                 testid="call-shrink"
                 on_press=move || small.update(|small| *small = !*small)

@@ -60,7 +60,7 @@ fn Loading() -> impl IntoView {
         <main class="gate" data-testid="loading" aria-busy="true">
             <div class="gate-card gate-quiet">
                 <Mark />
-                <p>"Opening…"</p>
+                <h1 class="opening">"Opening…"</h1>
             </div>
         </main>
     }
@@ -100,7 +100,7 @@ fn Shell(app: App) -> impl IntoView {
         }
     });
     view! {
-        <div
+        <main
             class="shell"
             data-testid="home"
             data-screen=move || screen.get().word()
@@ -110,19 +110,20 @@ fn Shell(app: App) -> impl IntoView {
                 (true, true) => "small",
             }
         >
+            <h1 class="visually-hidden">"Hither"</h1>
             <Sidebar app>
                 <div class="narrow-only"><OfflineBanner app testid="offline-banner-list" /></div>
             </Sidebar>
             {move || call.get().then(|| view! { <CallPanel app small /> })}
-            <main id="main" class="main" tabindex="-1">
+            <div id="main" class="main" tabindex="-1">
                 <OfflineBanner app testid="offline-banner" />
                 {move || contact.get().map(|contact| view! { <ConversationPage app contact /> })}
                 {move || settings.get().then(|| view! { <SettingsPage app /> })}
                 {move || home.get().then(|| view! { <Nothing app /> })}
-            </main>
+            </div>
             {move || details.get().map(|contact| view! { <ContactPage app contact /> })}
             <Notices app />
-        </div>
+        </main>
         <InviteDialog app />
         <JoinDialog app />
         <ApproveDialog app />
