@@ -1,15 +1,18 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! The machine: its life from an empty store over a locked vault to a client, and its loop.
 
-use hither_api::{DeviceAuthKey, RegisterRequest, RegisterResponse, path};
+use hither_api::{
+    DeviceAuthKey, Problem, RegisterRequest, RegisterResponse, RegistrationToken, path,
+};
 use hither_crypto::identity::Identity;
 use hither_crypto::secret::Secret;
 use hither_crypto::stretch::{Stretch, StretchParams, Stretched};
 use hither_crypto::vault::{self, VaultHeader};
 use hither_sansio::{Duration, Instant, Now};
+use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
-use crate::base::{Base, Purpose, Stretching};
+use crate::base::{Base, Purpose, Stretching, read_record};
 use crate::client::{Account, Client, Failure, Outcome, outcome, refused};
 use crate::payload::{MAX_NAME, MAX_PICTURE, is_origin};
 use crate::{
@@ -23,6 +26,10 @@ const HEADER: [u8; 16] = [0; 16];
 const MIN_PASSPHRASE: usize = 8;
 /// A store that refused a write is tried again after this.
 const STORE_AGAIN: Duration = Duration::from_secs(5);
+/// A node that did not answer a registration is asked again after this.
+const REGISTER_AGAIN: Duration = Duration::from_secs(3);
+/// The record of somebody whose registration is not answered yet.
+const NEWCOMER: &str = "newcomer";
 
 /// What a host decides once.
 #[derive(Clone, Debug)]
@@ -40,28 +47,41 @@ pub struct Endpoint {
     base: Base,
     life: Life,
     store_again: Option<Instant>,
+    register_again: Option<Instant>,
 }
 
 /// Where in its life it is.
 #[derive(Debug)]
 enum Life {
     Fresh,
-    Onboarding(Box<Newcomer>),
+    /// The passphrase is being stretched for the first time.
+    Preparing(Box<Preparing>),
+    /// The node is being asked for an account.
+    Registering(VaultHeader, Box<Newcomer>),
+    /// There is a store, and no way to read it. Nothing may overwrite it.
+    Damaged,
     Locked(VaultHeader),
     Unlocking(VaultHeader),
     Ready(VaultHeader, Box<Client>),
 }
 
-/// Somebody who is being registered.
+/// Somebody whose vault is being made.
 #[derive(Debug)]
+struct Preparing {
+    newcomer: Newcomer,
+    salt: [u8; 16],
+}
+
+/// Somebody who is being registered. Stored before the node hears of it, so that a lost answer or a reload loses
+/// nothing: the node knows a device that asks again by its key.
+#[derive(Clone, Debug, Serialize, Deserialize)]
 struct Newcomer {
+    identity: Secret<64>,
+    device_key: Secret<32>,
     name: String,
     picture: Option<Vec<u8>>,
     node: String,
-    registration: Option<hither_api::RegistrationToken>,
-    salt: [u8; 16],
-    /// Made once the passphrase is stretched.
-    made: Option<(VaultHeader, Identity, Secret<32>)>,
+    registration: Option<RegistrationToken>,
 }
 
 impl Endpoint {
@@ -78,12 +98,11 @@ impl Endpoint {
         let header = base.records().sealed(&HEADER).map(VaultHeader::parse);
         let life = match header {
             Some(Ok(header)) => Life::Locked(header),
-            Some(Err(_)) | None => {
-                if stored {
-                    base.notice(Notice::StoreUnreadable);
-                }
-                Life::Fresh
+            Some(Err(_)) | None if stored => {
+                base.notice(Notice::StoreUnreadable);
+                Life::Damaged
             }
+            Some(Err(_)) | None => Life::Fresh,
         };
         base.changed();
         Self {
@@ -91,6 +110,7 @@ impl Endpoint {
             base,
             life,
             store_again: None,
+            register_again: None,
         }
     }
 
@@ -114,10 +134,11 @@ impl Endpoint {
                     self.base.changed();
                 }
             }
-            other => match &mut self.life {
-                Life::Ready(_, client) => client.handle_command(&mut self.base, other, now),
-                Life::Fresh | Life::Onboarding(_) | Life::Locked(_) | Life::Unlocking(_) => {}
-            },
+            other => {
+                if let Life::Ready(_, client) = &mut self.life {
+                    client.handle_command(&mut self.base, other, now);
+                }
+            }
         }
     }
 
@@ -132,6 +153,7 @@ impl Endpoint {
         if let Life::Ready(_, client) = &mut self.life {
             client.handle_http(&mut self.base, purpose, response, now);
         }
+        self.write_out();
     }
 
     /// The socket to the node.
@@ -139,6 +161,7 @@ impl Endpoint {
         if let Life::Ready(_, client) = &mut self.life {
             client.handle_socket(&mut self.base, event, now);
         }
+        self.write_out();
     }
 
     /// A peer connection.
@@ -146,6 +169,7 @@ impl Endpoint {
         if let Life::Ready(_, client) = &mut self.life {
             client.handle_link(&mut self.base, event, now);
         }
+        self.write_out();
     }
 
     /// Argon2id is done; `None` if it could not run.
@@ -183,6 +207,7 @@ impl Endpoint {
                 }
             }
         }
+        self.write_out();
     }
 
     /// A batch is safely stored.
@@ -203,8 +228,19 @@ impl Endpoint {
             self.store_again = None;
             self.base.records().resume();
         }
+        if self.register_again.is_some_and(|at| at <= now.instant) {
+            self.register();
+        }
         if let Life::Ready(_, client) = &mut self.life {
             client.handle_timeout(&mut self.base, now);
+        }
+        self.write_out();
+    }
+
+    /// Whatever an event changed is left to be written before anything else happens.
+    fn write_out(&mut self) {
+        if let Life::Ready(_, client) = &mut self.life {
+            client.write_out(&mut self.base);
         }
     }
 
@@ -230,11 +266,12 @@ impl Endpoint {
     pub fn poll_timeout(&self) -> Option<(Instant, &'static str)> {
         let client = match &self.life {
             Life::Ready(_, client) => client.timeout(),
-            Life::Fresh | Life::Onboarding(_) | Life::Locked(_) | Life::Unlocking(_) => None,
+            _ => None,
         };
         client
             .into_iter()
             .chain(self.store_again.map(|at| (at, "store")))
+            .chain(self.register_again.map(|at| (at, "registration")))
             .min_by_key(|(at, _)| *at)
     }
 
@@ -242,8 +279,8 @@ impl Endpoint {
     #[must_use]
     pub fn view(&self) -> View {
         match &self.life {
-            Life::Fresh => show::bare(Phase::Fresh, &self.base),
-            Life::Onboarding(_) => show::bare(Phase::Onboarding, &self.base),
+            Life::Fresh | Life::Damaged => show::bare(Phase::Fresh, &self.base),
+            Life::Preparing(_) | Life::Registering(..) => show::bare(Phase::Onboarding, &self.base),
             Life::Locked(_) => show::bare(Phase::Locked, &self.base),
             Life::Unlocking(_) => show::bare(Phase::Unlocking, &self.base),
             Life::Ready(_, client) => client.view(&self.base),
@@ -255,7 +292,7 @@ impl Endpoint {
     pub(crate) fn inside(&mut self) -> Option<(&mut Client, &mut Base)> {
         match &mut self.life {
             Life::Ready(_, client) => Some((client, &mut self.base)),
-            Life::Fresh | Life::Onboarding(_) | Life::Locked(_) | Life::Unlocking(_) => None,
+            _ => None,
         }
     }
 
@@ -267,10 +304,12 @@ impl Endpoint {
         picture: Option<Vec<u8>>,
         passphrase: &Zeroizing<String>,
         node: String,
-        registration: Option<hither_api::RegistrationToken>,
+        registration: Option<RegistrationToken>,
     ) {
-        if !matches!(self.life, Life::Fresh) {
-            return self.base.notice(Notice::NotNow);
+        match self.life {
+            Life::Fresh => {}
+            Life::Damaged => return self.base.notice(Notice::StoreUnreadable),
+            _ => return self.base.notice(Notice::NotNow),
         }
         let Some(name) = valid_name(&name) else {
             return self.base.notice(Notice::NameInvalid);
@@ -295,43 +334,58 @@ impl Endpoint {
             params: self.config.stretch,
         };
         self.base.stretch(Stretching::NewVault, stretch);
-        self.life = Life::Onboarding(Box::new(Newcomer {
+        let identity = Identity::generate(&mut self.base.rng).to_seed();
+        let device_key = Secret::from_bytes(self.base.random());
+        let newcomer = Newcomer {
+            identity,
+            device_key,
             name,
             picture,
             node,
             registration,
-            salt,
-            made: None,
-        }));
+        };
+        self.life = Life::Preparing(Box::new(Preparing { newcomer, salt }));
         self.base.notices.clear();
         self.base.changed();
     }
 
     fn vault_made(&mut self, key: &Stretched) {
-        let Life::Onboarding(newcomer) = &mut self.life else {
+        let life = core::mem::replace(&mut self.life, Life::Fresh);
+        let Life::Preparing(preparing) = life else {
+            self.life = life;
             return;
         };
+        let Preparing { newcomer, salt } = *preparing;
         let params = self.config.stretch;
-        let (header, root) = vault::create(key, newcomer.salt, params, &mut self.base.rng);
-        let identity = Identity::generate(&mut self.base.rng);
-        let device_key = Secret::from_bytes(self.base.random());
-        let public = ed25519_dalek::SigningKey::from_bytes(device_key.as_bytes())
+        let (header, root) = vault::create(key, salt, params, &mut self.base.rng);
+        self.base.records().start(root);
+        self.base.records().write(HEADER, Some(header.emit()));
+        self.base.put(NEWCOMER, &newcomer);
+        self.life = Life::Registering(header, Box::new(newcomer));
+        self.register();
+    }
+
+    /// Asks the node for an account; it answers the same however often it is asked.
+    fn register(&mut self) {
+        self.register_again = None;
+        let Life::Registering(_, newcomer) = &self.life else {
+            return;
+        };
+        let public = ed25519_dalek::SigningKey::from_bytes(newcomer.device_key.as_bytes())
             .verifying_key()
             .to_bytes();
-        newcomer.made = Some((header, identity, device_key));
-        let request_to = format!("{}{}", newcomer.node, path::REGISTER);
-        let registration = newcomer.registration;
-        self.base.records().start(root);
-        let label = self.config.device_label.clone();
+        let url = format!("{}{}", newcomer.node, path::REGISTER);
+        let token = newcomer.registration;
+        let label = Client::seal_label(&mut self.base, &self.config.device_label);
         let request = RegisterRequest {
-            token: registration,
+            token,
             device_key: DeviceAuthKey::from_bytes(public),
-            label: Client::seal_label(&mut self.base, &label),
+            label,
         };
         self.base.http(
             Purpose::Register,
             Method::Post,
-            request_to,
+            url,
             vec![("content-type", "application/json".to_owned())],
             crate::json::emit(&request),
         );
@@ -341,37 +395,33 @@ impl Endpoint {
         let response = result
             .and_then(|body| crate::json::parse::<RegisterResponse>(&body).ok_or(Failure::Later));
         let life = core::mem::replace(&mut self.life, Life::Fresh);
-        let Life::Onboarding(newcomer) = life else {
+        let Life::Registering(header, newcomer) = life else {
             self.life = life;
             return;
         };
         self.base.changed();
-        let response = match response {
-            Ok(response) => response,
-            Err(failure) => {
-                self.base.lock();
-                return self.base.notice(match failure {
-                    Failure::Refused(problem) => refused(problem),
-                    Failure::Later => Notice::NodeUnreachable,
-                });
+        match response {
+            Ok(response) => {
+                self.base.delete(NEWCOMER);
+                self.base.notices.clear();
+                let account = newcomer.account(&response, self.config.device_label.clone());
+                self.start(header, account, now);
             }
-        };
-        let Some((header, identity, device_key)) = newcomer.made else {
-            return;
-        };
-        let account = Account {
-            identity: identity.to_seed(),
-            device_key,
-            account: response.account,
-            device: response.device,
-            node: newcomer.node,
-            role: response.role,
-            name: newcomer.name,
-            picture: newcomer.picture,
-            device_label: self.config.device_label.clone(),
-            relay_for_all: false,
-        };
-        self.base.records().write(HEADER, Some(header.emit()));
+            Err(Failure::Refused(problem)) if !is_passing(&problem) => {
+                self.base.delete(NEWCOMER);
+                self.base.records().write(HEADER, None);
+                self.base.lock();
+                self.base.notice(refused(problem));
+            }
+            Err(_) => {
+                self.life = Life::Registering(header, newcomer);
+                self.register_again = Some(now.instant + REGISTER_AGAIN);
+                self.base.notice(Notice::NodeUnreachable);
+            }
+        }
+    }
+
+    fn start(&mut self, header: VaultHeader, account: Account, now: Now) {
         let mut client = Client::new(account);
         client.save_account(&mut self.base);
         client.node.connect(&mut self.base, now);
@@ -408,6 +458,11 @@ impl Endpoint {
         if unreadable > 0 {
             self.base.notice(Notice::StoreUnreadable);
         }
+        let newcomer = opened.iter().find(|(name, _)| name == NEWCOMER);
+        if let Some(newcomer) = newcomer.and_then(|(_, bytes)| read_record::<Newcomer>(bytes)) {
+            self.life = Life::Registering(header, Box::new(newcomer));
+            return self.register();
+        }
         match Client::restore(&mut self.base, opened, now) {
             Some(mut client) => {
                 client.node.connect(&mut self.base, now);
@@ -431,9 +486,14 @@ impl Endpoint {
     }
 
     fn lock(&mut self, now: Now) {
+        if matches!(self.life, Life::Unlocking(_)) {
+            self.base.forget_stretching(&Stretching::Unlock);
+            self.relock();
+        }
         if let Life::Ready(_, client) = &mut self.life {
             client.hang_up_silently(&mut self.base, now);
             client.close_links(&mut self.base);
+            client.write_out(&mut self.base);
             // What was about to leave is on disk and leaves after the next unlocking.
             self.base.lock();
             self.base.socket(SocketAction::Close);
@@ -441,6 +501,28 @@ impl Endpoint {
             self.relock();
         }
     }
+}
+
+impl Newcomer {
+    fn account(self, response: &RegisterResponse, device_label: String) -> Account {
+        Account {
+            identity: self.identity,
+            device_key: self.device_key,
+            account: response.account,
+            device: response.device,
+            node: self.node,
+            role: response.role,
+            name: self.name,
+            picture: self.picture,
+            device_label,
+            relay_for_all: false,
+        }
+    }
+}
+
+/// Whether the node may say otherwise in a while.
+fn is_passing(problem: &Problem) -> bool {
+    matches!(problem.status, 429 | 500..=599)
 }
 
 impl Client {
@@ -550,7 +632,7 @@ impl Client {
         };
         if let Some(contact) = self.contacts.get_mut(&id) {
             change(&mut contact.stored);
-            contact.save(base);
+            contact.save();
             base.changed();
         }
         if policy {

@@ -389,6 +389,20 @@ impl SimNode {
     fn register(&mut self, request: &HttpRequest) -> Result<(u16, Vec<u8>), Problem> {
         let wish: RegisterRequest = json(&request.body)?;
         assert!(wish.label.len() <= limits::MAX_LABEL);
+        let known = self
+            .disk
+            .devices
+            .iter()
+            .find(|(_, d)| d.key == wish.device_key);
+        if let Some((device, record)) = known {
+            // The answer was lost: the device gets the account that it has.
+            let response = RegisterResponse {
+                account: record.account,
+                device: *device,
+                role: self.disk.accounts[&record.account],
+            };
+            return Ok((201, crate::json::emit(&response)));
+        }
         let token = wish.token.map(|token| token.hash());
         let Some(role) = token.and_then(|token| self.disk.tokens.remove(&token)) else {
             return Err(Problem::new(403, "token-spent", "The token is spent.", ""));
@@ -528,7 +542,7 @@ impl SimNode {
 fn eve(bytes: &[u8]) {
     // Whatever is not UTF-8 is replaced, and none of the words holds such a thing.
     let text = String::from_utf8_lossy(bytes);
-    for word in [MARKER, "candidate:", "v=0", "typ host", "typ relay"] {
+    for word in [MARKER, "candidate:", "v=0\r\n", "typ host", "typ relay"] {
         assert!(!text.contains(word), "the node saw {word:?}");
     }
 }

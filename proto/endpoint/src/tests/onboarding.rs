@@ -96,17 +96,32 @@ fn a_spent_token_is_refused_in_the_nodes_words_and_another_one_works() {
 }
 
 #[test]
-fn an_unreachable_node_is_told_and_the_second_attempt_works() {
+fn an_unreachable_node_is_told_and_asked_again() {
     let mut world = World::new(1, 1);
     world.stop_node();
     let command = world.onboarding("planted Ana", PASSPHRASE);
-    world.tell(ANA, command.clone());
+    world.tell(ANA, command);
     world.run(3);
     assert!(world.heard(ANA, &Notice::NodeUnreachable));
-    assert_eq!(world.view(ANA).phase, Phase::Fresh);
+    assert_eq!(world.view(ANA).phase, Phase::Onboarding);
     world.start_node();
-    world.tell(ANA, command);
     world.until(|world| world.is_online(ANA));
+    assert!(world.view(ANA).notices.is_empty());
+}
+
+#[test]
+fn a_reload_before_the_answer_of_the_node_loses_neither_the_token_nor_the_name() {
+    let mut world = World::new(1, 1);
+    world.stop_node();
+    let command = world.onboarding("planted Ana", PASSPHRASE);
+    world.tell(ANA, command);
+    world.run(3);
+    world.reload(ANA);
+    assert_eq!(world.view(ANA).phase, Phase::Locked);
+    world.start_node();
+    world.unlock(ANA);
+    world.until(|world| world.is_online(ANA));
+    assert_eq!(world.view(ANA).me.unwrap().name, "planted Ana");
 }
 
 #[test]
@@ -141,6 +156,12 @@ fn a_vault_of_another_world_is_unreadable_and_says_so() {
     world.reload(ANA);
     assert_eq!(world.view(ANA).phase, Phase::Fresh);
     assert!(world.heard(ANA, &Notice::StoreUnreadable));
+    // Nothing may overwrite what somebody may still be able to read.
+    let before = world.people[ANA].records.clone();
+    let command = world.onboarding("planted Ana", PASSPHRASE);
+    world.tell(ANA, command);
+    world.run(3);
+    assert_eq!(world.people[ANA].records, before);
 }
 
 #[test]
