@@ -196,7 +196,14 @@ impl Base {
             return None;
         }
         // A full disk must not keep a microphone open: what takes something away needs nothing stored first.
-        let place = self.transmits.iter().position(takes_away)?;
+        // Nothing overtakes the opening of what it closes.
+        let opens =
+            |transmit: &&Transmit| matches!(transmit, Transmit::Link(LinkAction::Open { .. }));
+        let waiting = self
+            .transmits
+            .iter()
+            .take_while(|transmit| !opens(transmit));
+        let place = waiting.enumerate().find(|(_, one)| takes_away(one))?.0;
         self.transmits.remove(place)
     }
 

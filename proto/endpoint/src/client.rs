@@ -165,6 +165,13 @@ impl Client {
         Some(client)
     }
 
+    /// Leaves to be written what changed; the end of every event.
+    pub(crate) fn write_out(&mut self, base: &mut Base) {
+        for contact in self.contacts.values_mut() {
+            contact.write_out(base);
+        }
+    }
+
     pub(crate) fn save_account(&self, base: &mut Base) {
         base.put(ACCOUNT, &self.account);
     }

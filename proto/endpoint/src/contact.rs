@@ -214,6 +214,8 @@ pub(crate) struct Contact {
     pub(crate) link: Option<Link>,
     /// Candidates that came before the offer of their link.
     pub(crate) early_candidates: VecDeque<([u8; 16], WireCandidate)>,
+    unsaved: bool,
+    stepped: bool,
 }
 
 impl Contact {
@@ -255,6 +257,8 @@ impl Contact {
             typing_sent: None,
             link: None,
             early_candidates: VecDeque::new(),
+            unsaved: false,
+            stepped: false,
         }
     }
 
@@ -281,10 +285,33 @@ impl Contact {
 
     // ---- records
 
-    pub(crate) fn save(&mut self, base: &mut Base) {
+    /// Something that is stored changed.
+    pub(crate) fn save(&mut self) {
+        self.unsaved = true;
+    }
+
+    /// Everything is to be stored for the first time.
+    pub(crate) fn begin(&mut self) {
+        self.step();
+    }
+
+    /// The session took a step.
+    fn step(&mut self) {
+        self.unsaved = true;
+        self.stepped = true;
+    }
+
+    /// Leaves what changed to be written: once for all that one event brought about, before anything leaves.
+    pub(crate) fn write_out(&mut self, base: &mut Base) {
+        if !core::mem::take(&mut self.unsaved) {
+            return;
+        }
         self.stored.next_out = self.sender.next();
         self.stored.received = self.receiver.received();
         base.put(&format!("{}state", Self::prefix(self.id)), &self.stored);
+        if !core::mem::take(&mut self.stepped) {
+            return;
+        }
         for change in self.session.changes() {
             let name = format!("{}mls/{}", Self::prefix(self.id), hex_of(&change.key));
             match change.value {
@@ -329,9 +356,8 @@ impl Contact {
         let stored = StoredOutgoing { body, text };
         let number = self.sender.next().max(1);
         base.put(&self.out_name(number), &stored);
-        let number = self.sender.push(stored);
-        self.save(base);
-        number
+        self.step();
+        self.sender.push(stored)
     }
 
     /// Hands over whatever is unsent, by the best way there is.
@@ -465,7 +491,7 @@ impl Contact {
         self.retry_at = None;
         self.sync_due = None;
         self.receipt_due = None;
-        self.save(base);
+        self.save();
     }
 
     /// Sends a signal by every way there is: for what must be heard though the link is about to close.
@@ -509,7 +535,7 @@ impl Contact {
             (Some(number), Posted::Taken) => self.sender.mark(number, Via::Mailbox, now.instant),
             (None, Posted::Taken) => {
                 self.stored.join = None;
-                self.save(base);
+                self.save();
             }
             (Some(number), _) => self.sender.mark(number, Via::Nowhere, now.instant),
             (None, _) => {}
@@ -640,7 +666,7 @@ impl Contact {
                     from,
                 };
                 match self.receiver.arrive(opened.sequence, message) {
-                    Arrival::Kept => self.take_ready(base, now, inbound),
+                    Arrival::Kept => self.take_ready(now, inbound),
                     // What is not safe here stays where it is.
                     Arrival::Duplicate if opened.sequence > self.receiver.received() => {}
                     Arrival::Refused => {}
@@ -684,11 +710,11 @@ impl Contact {
         }
     }
 
-    fn take_ready(&mut self, base: &mut Base, now: Now, inbound: &mut Vec<Inbound>) {
+    fn take_ready(&mut self, now: Now, inbound: &mut Vec<Inbound>) {
         while let Some(Sealed { epoch, body, from }) = self.receiver.next_ready() {
             if self.session.pending() && epoch > self.stored.current.epoch {
                 // They speak in the epoch of our commit: they have it.
-                self.merge(base, now);
+                self.merge(now);
             }
             match self.session.receive(&body) {
                 Ok(Received::Application { plaintext, .. }) => {
@@ -709,8 +735,8 @@ impl Contact {
             self.settle(from);
             self.receiver.advance();
         }
-        self.merge_if_safe(base, now);
-        self.save(base);
+        self.merge_if_safe(now);
+        self.step();
     }
 
     /// What an envelope is that no key opens.
@@ -872,31 +898,31 @@ impl Contact {
         if let Some(number) = delivered {
             inbound.push(Inbound::Delivered(number));
         }
-        self.merge_if_safe(base, now);
+        self.merge_if_safe(now);
         if !done.is_empty() {
-            self.save(base);
+            self.save();
         }
         self.flush(base, now);
     }
 
     /// Merges our pending commit once the other side has it and nothing of the old epoch is under way.
-    fn merge_if_safe(&mut self, base: &mut Base, now: Now) {
+    fn merge_if_safe(&mut self, now: Now) {
         if let (Some(commit), Some((up_to, sent))) = (self.stored.pending_commit, self.peer_sent)
             && up_to >= commit
             && self.receiver.received() >= sent
         {
-            self.merge(base, now);
+            self.merge(now);
         }
     }
 
-    fn merge(&mut self, base: &mut Base, now: Now) {
+    fn merge(&mut self, now: Now) {
         if self.session.merge_pending().is_err() {
             return;
         }
         self.enter_epoch(now);
         self.stored.turn = Turn::Theirs;
         self.stored.pending_commit = None;
-        self.save(base);
+        self.step();
     }
 
     fn enter_epoch(&mut self, now: Now) {
@@ -930,7 +956,7 @@ impl Contact {
             let number = self.push(base, body, None);
             self.stored.pending_commit = Some(number);
             self.peer_sent = None;
-            self.save(base);
+            self.step();
             self.flush(base, now);
         }
     }
@@ -1022,7 +1048,7 @@ impl Contact {
             .is_some_and(|spent| spent.pending.expires() < now.unix)
         {
             self.stored.spent = None;
-            self.save(base);
+            self.save();
         }
         self.retry_at = None;
         self.failures = 0;

@@ -140,6 +140,7 @@ impl Endpoint {
                 }
             }
         }
+        self.write_out();
     }
 
     /// The answer to a request.

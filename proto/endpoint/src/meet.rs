@@ -306,7 +306,7 @@ impl Client {
         match result {
             // It was parked before, and the answer was lost: nobody else knows the place.
             Err(Failure::Refused(problem)) if problem.kind == TAKEN => {
-                self.parked(base, id, Ok(Vec::new()))
+                self.parked(base, id, Ok(Vec::new()));
             }
             Ok(_) => {
                 if let Some(invitation) = self.invitations.get_mut(&id) {
@@ -494,7 +494,7 @@ impl Client {
             BTreeMap::new(),
         );
         contact.save_profile(base);
-        contact.save(base);
+        contact.begin();
         let capability = Capability::from_bytes(contact.stored.inbox.capability);
         let key = contact.read_key();
         self.node
@@ -760,7 +760,7 @@ impl Client {
         contact.name = hello.name;
         contact.picture = hello.picture.map(Arc::from);
         contact.save_profile(base);
-        contact.save(base);
+        contact.save();
         contact.flush(base, now);
         base.notice(Notice::ContactConfirmed { contact: id });
     }

@@ -189,25 +189,25 @@ impl Node {
             }
             ServerFrame::Refused { problem, .. } => Some(NodeEvent::Refused(problem)),
             ServerFrame::Goodbye { problem } if problem.kind == DEVICE_UNKNOWN => {
-                self.revoked(base)
+                Some(self.revoked(base))
             }
             ServerFrame::Goodbye { problem } => {
                 base.socket(SocketAction::Close);
                 drop(self.lost(base, now));
                 Some(NodeEvent::Refused(problem))
             }
-            ServerFrame::Revoked => self.revoked(base),
+            ServerFrame::Revoked => Some(self.revoked(base)),
             ServerFrame::Done { .. } | ServerFrame::Pong => None,
         }
     }
 
-    fn revoked(&mut self, base: &mut Base) -> Option<NodeEvent> {
+    fn revoked(&mut self, base: &mut Base) -> NodeEvent {
         self.state = NodeState::Revoked;
         self.bearer = None;
         self.deadline = None;
         base.socket(SocketAction::Close);
         base.changed();
-        Some(NodeEvent::Revoked)
+        NodeEvent::Revoked
     }
 
     fn lost(&mut self, base: &mut Base, now: Now) -> Option<NodeEvent> {

@@ -103,7 +103,7 @@ impl Client {
         contact.stored.their_texts = number;
         if contact.stored.state == ContactState::WantsApproval && number > MAX_UNAPPROVED {
             // Their own client would not have let them.
-            return contact.save(base);
+            return contact.save();
         }
         contact.typing_until = None;
         let shown = self.open == Some(id);
@@ -114,7 +114,7 @@ impl Client {
             contact.stored.unread = contact.stored.unread.saturating_add(1);
             base.event(Event::Unread { contact: id });
         }
-        contact.save(base);
+        contact.save();
         let message = MessageId {
             mine: false,
             number,
@@ -173,11 +173,11 @@ impl Client {
         if newest > contact.stored.read && contact.stored.state == ContactState::Active {
             contact.stored.read = newest;
             contact.tell_read(base);
-            contact.save(base);
+            contact.save();
         }
         if contact.stored.unread > 0 {
             contact.stored.unread = 0;
-            contact.save(base);
+            contact.save();
         }
         base.changed();
     }
@@ -212,7 +212,7 @@ impl Client {
             return base.notice(Notice::NotNow);
         }
         contact.stored.always_direct = on;
-        contact.save(base);
+        contact.save();
         contact.signal(base, &Signal::AlwaysDirect { on }, WEEK);
         base.changed();
         self.follow_always_direct(base, id, now);
@@ -230,7 +230,7 @@ impl Client {
         };
         if contact.stored.peer_always_direct != on {
             contact.stored.peer_always_direct = on;
-            contact.save(base);
+            contact.save();
         }
         self.follow_always_direct(base, id, now);
     }

@@ -2,7 +2,6 @@
 //! Two clients, and sometimes three, in one process and in virtual time.
 
 #![expect(
-    clippy::unwrap_used,
     clippy::wildcard_enum_match_arm,
     reason = "a helper that fails is a test that fails"
 )]

@@ -27,6 +27,11 @@ fn is_reconnecting(stage: CallStage) -> bool {
     matches!(stage, CallStage::Reconnecting { .. })
 }
 
+/// As [`World::stage`] answers it.
+#[expect(
+    clippy::unnecessary_wraps,
+    reason = "to be compared with what may be none"
+)]
 fn ended(reason: EndReason) -> Option<CallStage> {
     Some(CallStage::Ended { reason })
 }
@@ -615,7 +620,7 @@ fn many_epochs_over_the_channel_do_not_make_what_waits_at_the_node_suspicious() 
     });
     world.run_ms(15);
     world.stop_node();
-    for _ in 0..220 {
+    for _ in 0..90 {
         world.say(ANA, "on");
         world.run_ms(300);
         world.say(BEN, "and on");
@@ -623,8 +628,8 @@ fn many_epochs_over_the_channel_do_not_make_what_waits_at_the_node_suspicious() 
     }
     world.start_node();
     world.run(60);
-    assert_eq!(world.received(BEN).len(), 220);
-    assert_eq!(world.received(ANA).len(), 220);
+    assert_eq!(world.received(BEN).len(), 90);
+    assert_eq!(world.received(ANA).len(), 90);
     world.assert_untroubled();
 }
 
@@ -795,9 +800,9 @@ fn offer_of(world: &World, call: CallId) -> Payload {
 }
 
 #[test]
-fn a_hundred_offers_ring_once_and_are_answered_no_faster_than_the_node_takes_it() {
+fn forty_offers_ring_once_and_are_answered_no_faster_than_the_node_takes_it() {
     let mut world = World::friends(1);
-    for number in 0..100 {
+    for number in 0..40 {
         let mut id = [0; 16];
         id[0] = number;
         let offer = offer_of(&world, CallId::from_bytes(id));
@@ -891,7 +896,7 @@ fn candidates_without_end_are_bounded() {
         contact.link.as_ref().unwrap().token
     });
     let before = world.people[BEN].asked.len();
-    for number in 0..2_000 {
+    for number in 0..700 {
         let token = if number % 2 == 0 { token } else { [5; 16] };
         let candidate = WireCandidate {
             line: format!("candidate:{number}"),

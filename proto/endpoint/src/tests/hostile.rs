@@ -429,7 +429,7 @@ fn the_monotonic_clock_may_stand_at_its_end() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 8, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 4, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn no_bytes_from_outside_make_the_machine_panic(seed in any::<u64>()) {

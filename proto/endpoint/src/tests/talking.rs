@@ -339,7 +339,7 @@ fn two_hundred_texts_through_loss_and_switching_paths_arrive_once_and_in_order()
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 6, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 4, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn no_storm_loses_doubles_or_reorders_a_text(seed in any::<u64>()) {

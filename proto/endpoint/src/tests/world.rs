@@ -324,6 +324,8 @@ impl World {
         {
             store(&mut person.records, writes);
         }
+        // What was shown and not yet stored is shown anew.
+        person.deliveries.clear();
         person.run += 1;
         person.endpoint = fresh(&person.records, now, &mut ChaCha20Rng::seed_from_u64(seed));
         if let Some(socket) = person.socket.take() {
@@ -427,6 +429,7 @@ impl World {
         let now = self.now;
         let (client, base) = self.people[who].endpoint.inside().expect("unlocked");
         let result = act(client, base, now);
+        client.write_out(base);
         self.drain(who);
         result
     }
@@ -586,7 +589,7 @@ impl World {
             }
             Step::Stretched(owner, id, key) => {
                 self.hand(owner, |endpoint| {
-                    endpoint.handle_stretched(id, Some(key), now)
+                    endpoint.handle_stretched(id, Some(key), now);
                 });
             }
             Step::Stored(owner, number, writes) => {
