@@ -55,7 +55,7 @@ pub(crate) enum Stretching {
 pub(crate) struct Base {
     pub(crate) rng: ChaCha20Rng,
     records: Records,
-    transmits: VecDeque<Transmit>,
+    transmits: VecDeque<Waiting>,
     events: VecDeque<Event>,
     pub(crate) notices: Vec<Notice>,
     next_id: u32,
@@ -111,7 +111,7 @@ impl Base {
     ) {
         let id = self.id();
         self.purposes.insert(id, purpose);
-        self.transmits.push_back(Transmit::Http(HttpRequest {
+        self.transmit(Transmit::Http(HttpRequest {
             id,
             method,
             url,
@@ -138,20 +138,19 @@ impl Base {
         if !matches!(action, SocketAction::Send(_)) {
             // Whatever still waits was meant for a socket that is no more.
             self.transmits
-                .retain(|waiting| !matches!(waiting, Transmit::Socket(_)));
+                .retain(|waiting| !matches!(waiting.transmit, Transmit::Socket(_)));
         }
-        self.transmits.push_back(Transmit::Socket(action));
+        self.transmit(Transmit::Socket(action));
     }
 
     pub(crate) fn link(&mut self, action: LinkAction) {
-        self.transmits.push_back(Transmit::Link(action));
+        self.transmit(Transmit::Link(action));
     }
 
     pub(crate) fn stretch(&mut self, why: Stretching, stretch: Stretch) {
         let id = self.id();
         self.stretchings.insert(id, why);
-        self.transmits
-            .push_back(Transmit::Stretch(StretchJob { id, stretch }));
+        self.transmit(Transmit::Stretch(StretchJob { id, stretch }));
     }
 
     pub(crate) fn stretched(&mut self, id: u32) -> Option<Stretching> {
@@ -188,23 +187,45 @@ impl Base {
         self.changed();
     }
 
+    fn transmit(&mut self, transmit: Transmit) {
+        self.transmits.push_back(Waiting {
+            transmit,
+            behind: None,
+        });
+    }
+
+    /// The next batch to store. Whatever was to be done so far waits until it is stored.
+    pub(crate) fn poll_write(&mut self) -> Option<WriteBatch> {
+        let batch = self.records.poll_write()?;
+        let new = self.transmits.iter_mut().rev();
+        for waiting in new.take_while(|waiting| waiting.behind.is_none()) {
+            waiting.behind = Some(batch.number);
+        }
+        Some(batch)
+    }
+
+    /// The next thing to do whose reasons are stored.
     pub(crate) fn poll_transmit(&mut self) -> Option<Transmit> {
-        if self.records.is_settled() {
-            return self.transmits.pop_front();
+        let first = self.transmits.front()?;
+        let stored = match first.behind {
+            Some(batch) => batch <= self.records.stored,
+            None => self.records.is_settled(),
+        };
+        if stored {
+            return self.transmits.pop_front().map(|first| first.transmit);
         }
         if !self.records.halted {
             return None;
         }
         // A full disk must not keep a microphone open: what takes something away needs nothing stored first.
         // Nothing overtakes the opening of what it closes.
-        let opens =
-            |transmit: &&Transmit| matches!(transmit, Transmit::Link(LinkAction::Open { .. }));
-        let waiting = self
-            .transmits
-            .iter()
-            .take_while(|transmit| !opens(transmit));
-        let place = waiting.enumerate().find(|(_, one)| takes_away(one))?.0;
-        self.transmits.remove(place)
+        let opens = |waiting: &&Waiting| {
+            matches!(waiting.transmit, Transmit::Link(LinkAction::Open { .. }))
+        };
+        let waiting = self.transmits.iter().take_while(|waiting| !opens(waiting));
+        let mut waiting = waiting.enumerate();
+        let (place, _) = waiting.find(|(_, one)| takes_away(&one.transmit))?;
+        self.transmits.remove(place).map(|found| found.transmit)
     }
 
     pub(crate) fn poll_event(&mut self) -> Option<Event> {
@@ -303,6 +324,13 @@ fn is_of_others_making(notice: &Notice) -> bool {
     )
 }
 
+/// Something to do, and the batch that must be stored before; none if its batch is not known yet.
+#[derive(Debug)]
+struct Waiting {
+    transmit: Transmit,
+    behind: Option<u64>,
+}
+
 /// Whether it only ends something.
 fn takes_away(transmit: &Transmit) -> bool {
     matches!(
@@ -333,6 +361,8 @@ pub(crate) struct Records {
     collecting: Writes,
     in_flight: Option<(u64, Writes)>,
     next_batch: u64,
+    /// The newest batch that is stored, and with it everything before.
+    stored: u64,
     halted: bool,
 }
 
@@ -345,6 +375,7 @@ impl Records {
             collecting: BTreeMap::new(),
             in_flight: None,
             next_batch: 1,
+            stored: 0,
             halted: false,
         }
     }
@@ -411,6 +442,7 @@ impl Records {
     pub(crate) fn written(&mut self, number: u64) {
         if self.in_flight.as_ref().is_some_and(|(n, _)| *n == number) {
             self.in_flight = None;
+            self.stored = number;
         }
     }
 
@@ -452,7 +484,7 @@ mod tests {
         base.records().write([1; 16], Some(vec![1]));
         base.socket(SocketAction::Close);
         base.link(LinkAction::ReleaseCapture);
-        let batch = base.records().poll_write().expect("there is a batch");
+        let batch = base.poll_write().expect("there is a batch");
         assert!(base.poll_transmit().is_none(), "it may still be written");
         base.records().failed(batch.number);
         assert!(matches!(
@@ -468,9 +500,41 @@ mod tests {
         base.records().write([1; 16], Some(vec![1]));
         base.socket(SocketAction::Close);
         assert!(base.poll_transmit().is_none());
-        let batch = base.records().poll_write().expect("there is a batch");
+        let batch = base.poll_write().expect("there is a batch");
         assert!(base.poll_transmit().is_none());
         base.records().written(batch.number);
+        assert!(base.poll_transmit().is_some());
+    }
+
+    #[test]
+    fn whoever_writes_without_end_does_not_keep_others_waiting() {
+        let mut base = Base::new([0; 32], Vec::new());
+        base.records().write([1; 16], Some(vec![1]));
+        base.link(LinkAction::ReleaseCapture);
+        let first = base.poll_write().expect("there is a batch");
+        base.records().write([2; 16], Some(vec![2]));
+        base.socket(SocketAction::Close);
+        base.records().written(first.number);
+        assert!(matches!(base.poll_transmit(), Some(Transmit::Link(_))));
+        assert!(base.poll_transmit().is_none(), "its own is not stored");
+        let second = base.poll_write().expect("there is a batch");
+        assert!(base.poll_transmit().is_none());
+        base.records().written(second.number);
+        assert!(matches!(base.poll_transmit(), Some(Transmit::Socket(_))));
+    }
+
+    #[test]
+    fn what_waits_for_a_failed_batch_waits_for_its_successor() {
+        let mut base = Base::new([0; 32], Vec::new());
+        base.records().write([1; 16], Some(vec![1]));
+        base.socket(SocketAction::Close);
+        let first = base.poll_write().expect("there is a batch");
+        base.records().failed(first.number);
+        base.records().resume();
+        let second = base.poll_write().expect("there is a batch");
+        base.records().written(first.number);
+        assert!(base.poll_transmit().is_none());
+        base.records().written(second.number);
         assert!(base.poll_transmit().is_some());
     }
 }

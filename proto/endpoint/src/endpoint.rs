@@ -249,10 +249,10 @@ impl Endpoint {
 
     /// The next batch to store.
     pub fn poll_write(&mut self) -> Option<WriteBatch> {
-        self.base.records().poll_write()
+        self.base.poll_write()
     }
 
-    /// The next thing to do outside; nothing while a write is unconfirmed.
+    /// The next thing to do outside; nothing while a write that it rests on is unconfirmed.
     pub fn poll_transmit(&mut self) -> Option<Transmit> {
         self.base.poll_transmit()
     }

@@ -15,8 +15,8 @@
 //!     handle_written     the store
 //!     handle_timeout     time
 //! ```
-//! Nothing leaves before it is safe: [`Endpoint::poll_transmit`] is empty while a write is unconfirmed, so
-//! a ratchet step is on disk before its message is on the wire.
+//! Nothing leaves before it is safe: [`Endpoint::poll_transmit`] holds back whatever rests on an unconfirmed
+//! write, so a ratchet step is on disk before its message is on the wire.
 //!
 //! # What it leaves to others
 //! Keys and their use are `hither-crypto`'s; the words on the node's wire are `hither-api`'s; peer

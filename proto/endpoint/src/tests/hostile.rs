@@ -7,7 +7,7 @@ use rand_core::SeedableRng as _;
 
 use hither_api::{MailboxId, Problem, ServerFrame};
 
-use super::world::{ANA, BEN, World};
+use super::world::{ANA, BEN, World, cases};
 use crate::payload::{Address, Hello, Payload, Signal};
 use crate::{
     ContactState, Delivery, HttpFailure, HttpResponse, LinkEvent, NodeState, Notice, SocketEvent,
@@ -429,7 +429,7 @@ fn the_monotonic_clock_may_stand_at_its_end() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 4, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(cases(4))]
 
     #[test]
     fn no_bytes_from_outside_make_the_machine_panic(seed in any::<u64>()) {

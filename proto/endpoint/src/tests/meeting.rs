@@ -296,6 +296,25 @@ fn an_invitation_with_registration_lets_a_newcomer_in() {
 }
 
 #[test]
+fn a_member_may_not_let_others_in() {
+    let mut world = World::strangers(1, 1);
+    world.inside(ANA, |client, _, _| {
+        client.node.role = hither_api::Role::Member;
+    });
+    let (note, category) = (String::new(), String::new());
+    world.tell(
+        ANA,
+        Command::CreateInvitation {
+            note,
+            category,
+            with_registration: true,
+        },
+    );
+    assert!(world.heard(ANA, &Notice::MayNotRegisterOthers));
+    assert!(world.view(ANA).invitations.is_empty());
+}
+
+#[test]
 fn the_inviter_may_be_away_and_first_messages_wait_for_approval() {
     let mut world = World::strangers(2, 1);
     let invitation = world.invite(ANA);

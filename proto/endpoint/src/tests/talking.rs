@@ -5,7 +5,7 @@ use proptest::prelude::*;
 use rand_chacha::ChaCha20Rng;
 use rand_core::SeedableRng as _;
 
-use super::world::{ANA, BEN, Store, World};
+use super::world::{ANA, BEN, Store, World, cases};
 use crate::{Command, Delivery, Event, Notice};
 
 fn numbered(letter: &str, count: usize) -> Vec<String> {
@@ -339,7 +339,7 @@ fn two_hundred_texts_through_loss_and_switching_paths_arrive_once_and_in_order()
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 4, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(cases(4))]
 
     #[test]
     fn no_storm_loses_doubles_or_reorders_a_text(seed in any::<u64>()) {

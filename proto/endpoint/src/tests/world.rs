@@ -10,6 +10,7 @@ use std::sync::OnceLock;
 use hither_api::{Role, link::Link};
 use hither_crypto::stretch::{Stretch, StretchParams, Stretched};
 use hither_sansio::{Duration, Instant, Now, UnixTime};
+use proptest::prelude::ProptestConfig;
 use rand_chacha::ChaCha20Rng;
 use rand_core::{Rng as _, SeedableRng as _};
 use sha2::{Digest as _, Sha256};
@@ -32,6 +33,8 @@ const NAMES: [&str; 3] = ["planted Ana", "planted Ben", "planted Cara"];
 pub(super) const PASSPHRASE: &str = "planted passphrase";
 /// 2026-11-20T12:00:00Z.
 const START: UnixTime = UnixTime::from_secs(1_795_176_000);
+/// What proptest does if nobody asks for more or less.
+const USUAL_CASES: u32 = 256;
 /// Longest wait for anything, in virtual time.
 const PATIENCE: Duration = Duration::from_secs(180);
 
@@ -759,6 +762,17 @@ impl World {
                 }
             }
         }
+    }
+}
+
+/// How often a property is tried: a few times, or as often as `PROPTEST_CASES` says.
+pub(super) fn cases(few: u32) -> ProptestConfig {
+    let config = ProptestConfig::default();
+    let asked = config.cases != USUAL_CASES;
+    ProptestConfig {
+        cases: if asked { config.cases } else { few },
+        failure_persistence: None,
+        ..config
     }
 }
 
