@@ -242,13 +242,13 @@ impl Base {
     }
 
     /// How much waits to be done outside.
-    #[cfg(test)]
+    #[cfg(all(test, not(target_arch = "wasm32")))]
     pub(crate) fn waiting_transmits(&self) -> usize {
         self.transmits.len().max(self.purposes.len())
     }
 
     /// Names of stored records that begin with `prefix`.
-    #[cfg(test)]
+    #[cfg(all(test, not(target_arch = "wasm32")))]
     pub(crate) fn names(&self, prefix: &str) -> Vec<String> {
         let names = self.records.names.iter();
         names

@@ -8,23 +8,33 @@
 //!   Connecting ◄── CallAccept + offer ──────  accepts: addresses may leave from here on
 //!   Answer ────────────────────────────────►  Connecting
 //!   Active   ◄═══════ link connected ═══════► Active
-//!   Reconnecting: the link broke, or a page was reloaded; either side opens a new one for the same call
+//!
+//!   Reconnecting   the link broke        its offerer restarts ICE, for a minute
+//!                  the link is gone      the callee offers another one for the same call
+//!                  a page was reloaded   it asks (CallResume), and the other side offers
+//!   Ended          CallEnd, or the minute passed, or nobody answered for 45 seconds
 //! ```
 //! The caller opens its end of the link while it rings, so that its relay allocation is there by the time
-//! the other side answers.
+//! the other side answers. An offer for the call from the callee counts as acceptance, should that be lost; nothing
+//! from the caller does. If both call each other at once, the call with the smaller id stands and is taken
+//! without asking: both were calling.
+
+mod ending;
+mod linked;
+mod resume;
 
 use hither_crypto::safety;
 use hither_sansio::{Duration, Instant, Now, UnixTime};
 use serde::{Deserialize, Serialize};
 
 use crate::base::Base;
-use crate::client::{CALL, Client};
+use crate::client::Client;
 use crate::contact::{Contact, MOMENT};
 use crate::links::Opening;
 use crate::payload::{LinkOffer, Payload, Signal, WireEnd};
 use crate::{
     CallDirection, CallId, CallStage, CaptureKind, ContactId, ContactState, EndReason, Event,
-    LinkAction, LinkRole, LinkState, Notice,
+    LinkAction, LinkRole, Notice,
 };
 
 /// How long it rings.
@@ -472,223 +482,7 @@ impl Client {
         }
     }
 
-    /// An offer of a link: for the call, or for a standing link.
-    pub(crate) fn link_offered(
-        &mut self,
-        base: &mut Base,
-        id: ContactId,
-        offer: LinkOffer,
-        now: Now,
-    ) {
-        let for_call = match offer.call {
-            Some(call) => match self.call_of(id, call) {
-                // Only the person takes a call.
-                Some(own) if own.rings_here() => return,
-                Some(_) => true,
-                None => return self.not_our_call(base, id, call),
-            },
-            None => false,
-        };
-        let in_call = self.is_in_call_with(id);
-        let Some(contact) = self.contacts.get_mut(&id) else {
-            return;
-        };
-        if !for_call && (in_call || !contact.wants_standing_link()) {
-            return contact.link_unknown(base, offer.token);
-        }
-        let fits = contact.link.as_ref().is_some_and(|link| {
-            link.token == offer.token
-                && link.epoch == offer.epoch
-                && link.role == LinkRole::Answerer
-                && !link.answered
-        });
-        let again = contact
-            .link
-            .as_ref()
-            .is_some_and(|l| l.token == offer.token);
-        if (again && !fits) || self.own_offer_stands(id) {
-            return;
-        }
-        if for_call {
-            self.offered_for_call(now);
-        }
-        let Some(contact) = self.contacts.get(&id) else {
-            return;
-        };
-        if !fits {
-            let Some(secrets) = contact.secrets_of(offer.epoch) else {
-                return;
-            };
-            let opening = Opening {
-                id: base.next_link(),
-                role: LinkRole::Answerer,
-                token: offer.token,
-                secrets,
-                salt: base.random(),
-                peer_salt: Some(offer.salt),
-                ice: self.ice(id),
-                revealed: true,
-                call: offer.call,
-            };
-            self.open_link(base, id, opening, now);
-        }
-        if let Some(contact) = self.contacts.get_mut(&id) {
-            contact.apply_offer(base, offer, now);
-        }
-        base.changed();
-    }
-
-    /// Both offered a link for the call at the same moment: that of whoever was called stands.
-    fn own_offer_stands(&self, id: ContactId) -> bool {
-        let called = self.call.as_ref().is_some_and(|call| {
-            call.contact == id && call.direction == CallDirection::Incoming && !call.is_over()
-        });
-        let link = self
-            .contacts
-            .get(&id)
-            .and_then(|contact| contact.link.as_ref());
-        called && link.is_some_and(|link| link.role == LinkRole::Offerer && !link.negotiated)
-    }
-
-    /// A link for the call is offered: whoever does that has taken the call.
-    fn offered_for_call(&mut self, now: Now) {
-        let Some(call) = &mut self.call else {
-            return;
-        };
-        call.wants_back = false;
-        if matches!(call.stage, CallStage::Calling | CallStage::Ringing) {
-            call.stage = CallStage::Connecting;
-            call.remote = [true, false, false];
-        }
-        call.deadline = Some(now.instant + CONNECT_WITHIN);
-    }
-
-    /// Opens a link to the contact as its offerer, for the call if there is one.
-    pub(crate) fn offer_link(&mut self, base: &mut Base, id: ContactId, now: Now) {
-        let call = self
-            .call
-            .as_ref()
-            .filter(|call| call.contact == id && !call.is_over())
-            .map(|call| call.id);
-        self.open_offer(base, id, call, true, now);
-    }
-
-    fn open_offer(
-        &mut self,
-        base: &mut Base,
-        id: ContactId,
-        call: Option<CallId>,
-        revealed: bool,
-        now: Now,
-    ) {
-        let Some(contact) = self.contacts.get(&id) else {
-            return;
-        };
-        let opening = Opening {
-            id: base.next_link(),
-            role: LinkRole::Offerer,
-            token: base.random(),
-            secrets: contact.stored.current.clone(),
-            salt: base.random(),
-            peer_salt: None,
-            ice: self.ice(id),
-            revealed,
-            call,
-        };
-        self.open_link(base, id, opening, now);
-    }
-
     // ---- during the call
-
-    pub(crate) fn call_link_state(
-        &mut self,
-        base: &mut Base,
-        id: ContactId,
-        state: LinkState,
-        now: Now,
-    ) {
-        match state {
-            LinkState::Connected => self.activate_if_connected(base, id, now),
-            LinkState::Interrupted | LinkState::Failed => self.mend(base, id, now),
-            LinkState::Connecting => {}
-        }
-    }
-
-    fn activate_if_connected(&mut self, base: &mut Base, id: ContactId, now: Now) {
-        let connected = self
-            .contacts
-            .get(&id)
-            .and_then(|contact| contact.link.as_ref())
-            .is_some_and(|link| link.state == LinkState::Connected);
-        let Some(call) = self.call.as_mut().filter(|call| call.contact == id) else {
-            return;
-        };
-        if !connected {
-            return;
-        }
-        let since = match call.stage {
-            CallStage::Connecting => now.unix,
-            CallStage::Reconnecting { since } => since,
-            CallStage::Calling
-            | CallStage::Ringing
-            | CallStage::Active { .. }
-            | CallStage::Ended { .. } => return,
-        };
-        call.stage = CallStage::Active { since };
-        call.deadline = None;
-        call.give_up = None;
-        call.save_at = Some(now.instant + SAVE_EVERY);
-        call.wants_back = false;
-        self.tell_media(base);
-        self.save_call(base, now);
-        base.changed();
-    }
-
-    pub(crate) fn call_channel_opened(&mut self, base: &mut Base, id: ContactId) {
-        if self.is_in_call_with(id) {
-            self.tell_media(base);
-        }
-    }
-
-    /// The path broke in an active call.
-    fn mend(&mut self, base: &mut Base, id: ContactId, now: Now) {
-        let Some(call) = self.call.as_mut().filter(|call| call.contact == id) else {
-            return;
-        };
-        if let CallStage::Active { since } = call.stage {
-            call.stage = CallStage::Reconnecting { since };
-            call.give_up = Some(now.instant + MEND_FOR);
-            base.changed();
-        }
-    }
-
-    /// The link of the call is gone for good; whoever called opens a new one.
-    pub(crate) fn call_link_gone(&mut self, base: &mut Base, id: ContactId, now: Now) {
-        if !self.is_in_call_with(id) {
-            return;
-        }
-        self.mend(base, id, now);
-        let mending = self.call.as_ref().is_some_and(|call| {
-            matches!(
-                call.stage,
-                CallStage::Connecting | CallStage::Reconnecting { .. }
-            )
-        });
-        if mending {
-            self.offer_link_again(base, id, now);
-        }
-    }
-
-    fn offer_link_again(&mut self, base: &mut Base, id: ContactId, now: Now) {
-        if let Some(call) = &mut self.call {
-            call.deadline = Some(now.instant + CONNECT_WITHIN);
-            call.accept_waits = false;
-            // Only one side offers, so that two new links do not meet half-way.
-            if call.direction == CallDirection::Incoming {
-                self.offer_link(base, id, now);
-            }
-        }
-    }
 
     fn tell_media(&mut self, base: &mut Base) {
         let Some(call) = self.call.as_ref().filter(|call| !call.is_over()) else {
@@ -764,181 +558,6 @@ impl Client {
             call.screen = false;
             self.apply_media(base);
             self.tell_media(base);
-            base.changed();
-        }
-    }
-
-    // ---- after a reload
-
-    fn save_call(&self, base: &mut Base, now: Now) {
-        let Some((call, since)) = self
-            .call
-            .as_ref()
-            .and_then(|call| call.since().map(|since| (call, since)))
-        else {
-            return;
-        };
-        let stored = StoredCall {
-            call: call.id,
-            contact: call.contact,
-            incoming: call.direction == CallDirection::Incoming,
-            since,
-            seen: now.unix,
-            microphone: call.microphone,
-            camera: call.camera,
-        };
-        base.put(CALL, &stored);
-    }
-
-    /// A call was under way when this client was closed.
-    pub(crate) fn resume_call(&mut self, base: &mut Base, stored: StoredCall, now: Now) {
-        let known = self.contacts.contains_key(&stored.contact);
-        let old = now.unix.saturating_since(stored.seen) > RESUME_WITHIN;
-        if !known || old {
-            return base.delete(CALL);
-        }
-        self.call = Some(Call {
-            id: stored.call,
-            contact: stored.contact,
-            direction: if stored.incoming {
-                CallDirection::Incoming
-            } else {
-                CallDirection::Outgoing
-            },
-            stage: CallStage::Reconnecting {
-                since: stored.since,
-            },
-            microphone: stored.microphone,
-            camera: stored.camera,
-            screen: false,
-            remote: [true, false, false],
-            number: None,
-            accept_waits: false,
-            deadline: None,
-            give_up: Some(now.instant + MEND_FOR),
-            save_at: None,
-            wants_back: true,
-        });
-        self.apply_media(base);
-    }
-
-    pub(crate) fn ask_for_call_back(&mut self, base: &mut Base, now: Now) {
-        let Some(call) = self.call.as_mut().filter(|call| call.wants_back) else {
-            return;
-        };
-        call.deadline = Some(now.instant + ASK_AGAIN);
-        let signal = Signal::CallResume { call: call.id };
-        if let Some(contact) = self.contacts.get_mut(&call.contact) {
-            contact.signal(base, &signal, MOMENT);
-        }
-    }
-
-    /// The other side was reloaded: give it a new link for the same call.
-    pub(crate) fn call_wanted_back(
-        &mut self,
-        base: &mut Base,
-        id: ContactId,
-        call: CallId,
-        now: Now,
-    ) {
-        let connecting = |own: &&mut Call| {
-            own.since().is_some() || (own.stage == CallStage::Connecting && !own.accept_waits)
-        };
-        let Some(own) = self.call_of(id, call).filter(connecting) else {
-            return self.not_our_call(base, id, call);
-        };
-        let since = own.since().unwrap_or(now.unix);
-        own.stage = CallStage::Reconnecting { since };
-        own.give_up.get_or_insert(now.instant + MEND_FOR);
-        own.wants_back = false;
-        own.deadline = Some(now.instant + CONNECT_WITHIN);
-        self.offer_link(base, id, now);
-        base.changed();
-    }
-
-    // ---- ending
-
-    pub(crate) fn hang_up(&mut self, base: &mut Base, now: Now) {
-        let Some(call) = self.call.as_ref().filter(|call| !call.is_over()) else {
-            return base.notice(Notice::NotNow);
-        };
-        let (end, reason) = if call.rings_here() {
-            (WireEnd::Declined, EndReason::Declined)
-        } else {
-            (WireEnd::HungUp, EndReason::HungUp)
-        };
-        self.finish(base, Some(end), reason, now);
-    }
-
-    /// The vault is being closed: the call ends here, and its end leaves with the next unlocking or never.
-    pub(crate) fn hang_up_silently(&mut self, base: &mut Base, now: Now) {
-        if self.call.as_ref().is_some_and(|call| !call.is_over()) {
-            self.finish(base, Some(WireEnd::HungUp), EndReason::HungUp, now);
-        }
-    }
-
-    pub(crate) fn call_ended(
-        &mut self,
-        base: &mut Base,
-        id: ContactId,
-        call: CallId,
-        end: WireEnd,
-        now: Now,
-    ) {
-        let Some(own) = self.call_of(id, call) else {
-            // Its offer may still be under way.
-            return self.remember_ended(call);
-        };
-        let ringing_here = own.rings_here();
-        let reason = match end {
-            WireEnd::HungUp | WireEnd::NoAnswer if ringing_here => EndReason::Missed,
-            WireEnd::HungUp => EndReason::RemoteHungUp,
-            WireEnd::Declined => EndReason::Declined,
-            WireEnd::Busy => EndReason::Busy,
-            WireEnd::NoAnswer => EndReason::NoAnswer,
-            WireEnd::Lost => EndReason::Lost,
-        };
-        self.finish(base, None, reason, now);
-    }
-
-    pub(crate) fn end_call_with(&mut self, base: &mut Base, id: ContactId, now: Now) {
-        if self.is_in_call_with(id) {
-            self.finish(base, Some(WireEnd::HungUp), EndReason::HungUp, now);
-        }
-    }
-
-    fn finish(&mut self, base: &mut Base, tell: Option<WireEnd>, reason: EndReason, now: Now) {
-        let Some(call) = &mut self.call else {
-            return;
-        };
-        if call.rings_here() {
-            base.event(Event::RingStopped);
-        }
-        call.stage = CallStage::Ended { reason };
-        call.deadline = None;
-        call.give_up = None;
-        call.save_at = None;
-        call.wants_back = false;
-        call.accept_waits = false;
-        let (id, call) = (call.contact, call.id);
-        self.remember_ended(call);
-        if let Some(contact) = self.contacts.get_mut(&id) {
-            if let Some(end) = tell {
-                contact.signal_twice(base, &Signal::CallEnd { call, end }, END_KEPT);
-            }
-            if !contact.channel_open() {
-                contact.close_link(base, now);
-            }
-        }
-        base.link(LinkAction::ReleaseCapture);
-        self.follow_always_direct(base, id, now);
-        base.delete(CALL);
-        base.changed();
-    }
-
-    pub(crate) fn dismiss_call(&mut self, base: &mut Base) {
-        if self.call.as_ref().is_some_and(Call::is_over) {
-            self.call = None;
             base.changed();
         }
     }

@@ -1,0 +1,103 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! How a call ends, and what is said about it.
+
+use hither_sansio::Now;
+
+use super::{Call, END_KEPT};
+use crate::base::Base;
+use crate::client::{CALL, Client};
+use crate::payload::{Signal, WireEnd};
+use crate::{CallId, CallStage, ContactId, EndReason, Event, LinkAction, Notice};
+
+impl Client {
+    pub(crate) fn hang_up(&mut self, base: &mut Base, now: Now) {
+        let Some(call) = self.call.as_ref().filter(|call| !call.is_over()) else {
+            return base.notice(Notice::NotNow);
+        };
+        let (end, reason) = if call.rings_here() {
+            (WireEnd::Declined, EndReason::Declined)
+        } else {
+            (WireEnd::HungUp, EndReason::HungUp)
+        };
+        self.finish(base, Some(end), reason, now);
+    }
+
+    /// The vault is being closed: the call ends here, and its end leaves with the next unlocking or never.
+    pub(crate) fn hang_up_silently(&mut self, base: &mut Base, now: Now) {
+        if self.call.as_ref().is_some_and(|call| !call.is_over()) {
+            self.finish(base, Some(WireEnd::HungUp), EndReason::HungUp, now);
+        }
+    }
+
+    pub(crate) fn call_ended(
+        &mut self,
+        base: &mut Base,
+        id: ContactId,
+        call: CallId,
+        end: WireEnd,
+        now: Now,
+    ) {
+        let Some(own) = self.call_of(id, call) else {
+            // Its offer may still be under way.
+            return self.remember_ended(call);
+        };
+        let ringing_here = own.rings_here();
+        let reason = match end {
+            WireEnd::HungUp | WireEnd::NoAnswer if ringing_here => EndReason::Missed,
+            WireEnd::HungUp => EndReason::RemoteHungUp,
+            WireEnd::Declined => EndReason::Declined,
+            WireEnd::Busy => EndReason::Busy,
+            WireEnd::NoAnswer => EndReason::NoAnswer,
+            WireEnd::Lost => EndReason::Lost,
+        };
+        self.finish(base, None, reason, now);
+    }
+
+    pub(crate) fn end_call_with(&mut self, base: &mut Base, id: ContactId, now: Now) {
+        if self.is_in_call_with(id) {
+            self.finish(base, Some(WireEnd::HungUp), EndReason::HungUp, now);
+        }
+    }
+
+    pub(super) fn finish(
+        &mut self,
+        base: &mut Base,
+        tell: Option<WireEnd>,
+        reason: EndReason,
+        now: Now,
+    ) {
+        let Some(call) = &mut self.call else {
+            return;
+        };
+        if call.rings_here() {
+            base.event(Event::RingStopped);
+        }
+        call.stage = CallStage::Ended { reason };
+        call.deadline = None;
+        call.give_up = None;
+        call.save_at = None;
+        call.wants_back = false;
+        call.accept_waits = false;
+        let (id, call) = (call.contact, call.id);
+        self.remember_ended(call);
+        if let Some(contact) = self.contacts.get_mut(&id) {
+            if let Some(end) = tell {
+                contact.signal_twice(base, &Signal::CallEnd { call, end }, END_KEPT);
+            }
+            if !contact.channel_open() {
+                contact.close_link(base, now);
+            }
+        }
+        base.link(LinkAction::ReleaseCapture);
+        self.follow_always_direct(base, id, now);
+        base.delete(CALL);
+        base.changed();
+    }
+
+    pub(crate) fn dismiss_call(&mut self, base: &mut Base) {
+        if self.call.as_ref().is_some_and(Call::is_over) {
+            self.call = None;
+            base.changed();
+        }
+    }
+}
