@@ -90,7 +90,8 @@ impl Page {
         let created = connection.call(
             None,
             "Target.createTarget",
-            &json!({ "url": "about:blank" }),
+            // In a window of its own: a tab behind another one paints nothing.
+            &json!({ "url": "about:blank", "newWindow": true }),
         )?;
         let target = text_of(&created, "targetId", "Target.createTarget")?;
         let attached = connection.call(
