@@ -341,6 +341,12 @@ fn about_invitations(notice: &Notice) -> Option<Words> {
             "This is your own invitation.",
             "Pass it on to the person it is meant for.",
         ),
+        Notice::InvitationElsewhere { node } => Words::problem(
+            "invitation-elsewhere",
+            format!("This invitation is to be answered at {node}."),
+            "Nodes do not talk to each other yet. Open the link itself in a new window, and make \
+             an account there.",
+        ),
         Notice::InvitationUnsupported => Words::problem(
             "invitation-unsupported",
             "This invitation was made by a client with other encryption.",

@@ -178,12 +178,21 @@ impl Base {
         if known && is_of_others_making(&notice) {
             return;
         }
-        self.notices.retain(|old| *old != notice);
+        // One of a kind: whoever varies the text does not fill the screen.
+        self.notices.retain(|old| !is_same_kind(old, &notice));
         if self.notices.len() >= MAX_NOTICES {
             self.notices.remove(0);
         }
         self.notices.push(notice.clone());
         self.events.push_back(Event::Notice(notice));
+        self.changed();
+    }
+
+    /// The node is there: what was said of its absence is over.
+    pub(crate) fn node_answers(&mut self) {
+        self.notices.retain(|notice| {
+            !matches!(notice, Notice::NodeUnreachable | Notice::NodeRefused { .. })
+        });
         self.changed();
     }
 
@@ -322,6 +331,24 @@ fn is_of_others_making(notice: &Notice) -> bool {
             | Notice::MailboxRefused { .. }
             | Notice::NodeRefused { .. }
     )
+}
+
+/// Whether two notices say the same of the same contact.
+fn is_same_kind(one: &Notice, other: &Notice) -> bool {
+    core::mem::discriminant(one) == core::mem::discriminant(other)
+        && contact_of(one) == contact_of(other)
+}
+
+fn contact_of(notice: &Notice) -> Option<ContactId> {
+    match notice {
+        Notice::ApprovalWanted { contact }
+        | Notice::ContactConfirmed { contact }
+        | Notice::ContactRejected { contact }
+        | Notice::ContactClosed { contact }
+        | Notice::TamperingSeen { contact }
+        | Notice::MailboxRefused { contact, .. } => Some(*contact),
+        _ => None,
+    }
 }
 
 /// Something to do, and the batch that must be stored before; none if its batch is not known yet.

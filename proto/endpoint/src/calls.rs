@@ -267,6 +267,10 @@ impl Client {
             return;
         }
         let age = now.unix.saturating_since(UnixTime::from_millis(time));
+        // A clock may be wrong, but a call from far ahead would ring again whenever it is repeated.
+        if UnixTime::from_millis(time).saturating_since(now.unix) > STALE_AFTER {
+            return;
+        }
         if age > STALE_AFTER || self.ended_calls.contains(&call) {
             return self.missed(base, id, call);
         }

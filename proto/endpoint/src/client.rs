@@ -9,7 +9,7 @@ mod restore;
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
-use hither_api::{AccountId, Capability, DeviceId, DeviceSummary, MailboxId, Problem, Role, path};
+use hither_api::{AccountId, DeviceId, DeviceSummary, MailboxId, Problem, Role, path};
 use hither_crypto::identity::Identity;
 use hither_crypto::secret::Secret;
 use hither_sansio::{Instant, Now, UnixTime};
@@ -17,7 +17,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::base::{Base, Purpose};
 use crate::calls::Call;
-use crate::contact::{Contact, Inbound, Posted, Receipt, Source};
+use crate::contact::{Contact, Inbound, Inbox, Posted, Receipt, Source};
 use crate::leftovers::{Farewell, Leftovers};
 use crate::meet::{Invitation, Joining};
 use crate::node::{Node, NodeEvent};
@@ -170,18 +170,26 @@ impl Client {
     }
 
     fn signed_in(&mut self, base: &mut Base, now: Now) {
+        base.node_answers();
         if self.account.role != self.node.role {
             self.account.role = self.node.role;
             self.save_account(base);
         }
         let standing = |contact: &&Contact| contact.stored.state != ContactState::Closed;
         for contact in self.contacts.values().filter(standing) {
-            let capability = Capability::from_bytes(contact.stored.inbox.capability);
-            let key = contact.read_key();
-            self.node
-                .open_mailbox(base, contact.mailbox(), capability.hash(), key);
+            for inbox in contact.inboxes() {
+                self.node.open_inbox(base, inbox);
+            }
         }
         self.renew_invitations(base, now);
+        let expired: Vec<Inbox> = self
+            .contacts
+            .values_mut()
+            .filter_map(|contact| contact.forget_invitation(now))
+            .collect();
+        for inbox in expired {
+            self.drop_mailbox(base, inbox.mailbox, inbox.read_key);
+        }
         for contact in self.contacts.values_mut() {
             contact.node_returned(base, now);
         }
@@ -202,10 +210,20 @@ impl Client {
         let contact = self
             .contacts
             .values()
-            .find(|contact| contact.mailbox() == mailbox)
+            .find(|contact| {
+                contact
+                    .inboxes()
+                    .any(|own| own.mailbox == *mailbox.as_bytes())
+            })
             .map(|contact| contact.id);
         if let Some(id) = contact {
-            self.envelope(base, id, bytes, Source::Mailbox(sequence), now);
+            self.envelope(
+                base,
+                id,
+                bytes,
+                Source::Mailbox(*mailbox.as_bytes(), sequence),
+                now,
+            );
         } else {
             self.redeem(base, mailbox, &bytes, now);
             self.node.acknowledge(base, mailbox, sequence);
@@ -224,8 +242,8 @@ impl Client {
 
     fn settle(&mut self, base: &mut Base, id: ContactId) {
         if let Some(contact) = self.contacts.get_mut(&id) {
-            let mailbox = contact.mailbox();
-            for sequence in contact.take_settled() {
+            for (mailbox, sequence) in contact.take_settled() {
+                let mailbox = MailboxId::from_bytes(mailbox);
                 self.node.acknowledge(base, mailbox, sequence);
             }
         }
@@ -660,8 +678,9 @@ impl Client {
             self.say_farewell(base, &mut contact);
         }
         if contact.stored.state != ContactState::Closed {
-            let inbox = &contact.stored.inbox;
-            self.drop_mailbox(base, inbox.mailbox, inbox.read_key);
+            for inbox in contact.inboxes() {
+                self.drop_mailbox(base, inbox.mailbox, inbox.read_key);
+            }
         }
         base.delete_all(&Contact::prefix(id));
         self.texts.remove(&id);
@@ -694,7 +713,8 @@ pub(crate) enum Failure {
     Refused(Problem),
 }
 
-fn fate_of(result: &Outcome) -> Posted {
+/// What became of a put.
+pub(crate) fn fate_of(result: &Outcome) -> Posted {
     match result {
         Ok(_) => Posted::Taken,
         Err(Failure::Refused(problem)) if matches!(problem.status, 408 | 429 | 500..=599) => {

@@ -11,7 +11,7 @@ mod receipts;
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
-use hither_api::{Capability, MailboxId, ReadKey, header, limits, path};
+use hither_api::{Capability, MailboxId, header, limits, path};
 use hither_crypto::envelope::{self, HeaderKey, Kind};
 use hither_crypto::identity::{Fingerprint, PublicIdentity};
 use hither_crypto::invitation::{PendingInvitation, Transcript};
@@ -88,6 +88,9 @@ pub(crate) struct Stored {
     pub(crate) always_direct: bool,
     pub(crate) peer_always_direct: bool,
     pub(crate) inbox: Inbox,
+    /// The invitation's mailbox, which others may know who saw link and code. Kept until the invitation expires,
+    /// so that its second use is recognised.
+    pub(crate) first_inbox: Option<Inbox>,
     pub(crate) outbox: Option<Address>,
     pub(crate) transcript: Option<Transcript>,
     /// The invitation that they answered.
@@ -162,8 +165,8 @@ enum Stray {
 /// Where an envelope came from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Source {
-    /// The node's mailbox, under this sequence.
-    Mailbox(u64),
+    /// A mailbox at the node, under this sequence.
+    Mailbox([u8; 32], u64),
     /// The data channel.
     Channel,
 }
@@ -198,7 +201,7 @@ pub(crate) struct Contact {
     openers: BTreeMap<u64, QuickOpener>,
     held: VecDeque<Held>,
     /// Mailbox sequences to be acknowledged to the node after this drain.
-    settled: Vec<u64>,
+    settled: Vec<([u8; 32], u64)>,
     ack_due: Option<Instant>,
     /// From their last acknowledgement: how much they had sent.
     peer_sent: Option<(u64, u64)>,
@@ -274,12 +277,9 @@ impl Contact {
         }
     }
 
-    pub(crate) fn mailbox(&self) -> MailboxId {
-        MailboxId::from_bytes(self.stored.inbox.mailbox)
-    }
-
-    pub(crate) fn read_key(&self) -> ReadKey {
-        ReadKey::from_bytes(self.stored.inbox.read_key)
+    /// Every mailbox of ours that this contact may write to.
+    pub(crate) fn inboxes(&self) -> impl Iterator<Item = &Inbox> {
+        core::iter::once(&self.stored.inbox).chain(self.stored.first_inbox.as_ref())
     }
 
     /// The prefix of every record of this contact.
@@ -357,7 +357,11 @@ impl Contact {
     }
 
     fn push(&mut self, base: &mut Base, body: Vec<u8>, text: Option<u64>) -> u64 {
-        let stored = StoredOutgoing { body, text };
+        let stored = StoredOutgoing {
+            body,
+            text,
+            posted: false,
+        };
         let number = self.sender.next().max(1);
         base.put(&self.out_name(number), &stored);
         self.step();
@@ -426,7 +430,11 @@ impl Contact {
         keep_secs: u64,
         purpose: Purpose,
     ) -> bool {
-        if self.stored.state == ContactState::Closed {
+        // Before approval, and after the end, not even a receipt tells whether somebody is there.
+        if matches!(
+            self.stored.state,
+            ContactState::Closed | ContactState::WantsApproval
+        ) {
             return false;
         }
         let channel = self.open_channel();
@@ -468,7 +476,11 @@ impl Contact {
             return None;
         }
         let body = self.session.seal(&payload.emit()).ok()?;
-        self.sender.push(StoredOutgoing { body, text: None });
+        self.sender.push(StoredOutgoing {
+            body,
+            text: None,
+            posted: false,
+        });
         let last: Vec<(u64, Vec<u8>)> = self
             .sender
             .unsure()
@@ -533,10 +545,24 @@ impl Contact {
         true
     }
 
+    /// Remembers across a reload that the node has a message: it need not be posted again.
+    fn save_posted(&self, base: &mut Base, number: u64) {
+        if let Some(outgoing) = self.sender.get(number) {
+            let stored = StoredOutgoing {
+                posted: true,
+                ..outgoing.stored.clone()
+            };
+            base.put(&self.out_name(number), &stored);
+        }
+    }
+
     /// A put of M1 or a message was answered.
     pub(crate) fn posted(&mut self, base: &mut Base, number: Option<u64>, fate: Posted, now: Now) {
         match (number, fate) {
-            (Some(number), Posted::Taken) => self.sender.mark(number, Via::Mailbox, now.instant),
+            (Some(number), Posted::Taken) => {
+                self.sender.mark(number, Via::Mailbox, now.instant);
+                self.save_posted(base, number);
+            }
             (None, Posted::Taken) => {
                 self.stored.join = None;
                 self.save();
@@ -655,19 +681,21 @@ impl Contact {
         }
     }
 
+    /// Once the invitation has expired nobody needs to be recognised any more: its mailbox may go.
+    pub(crate) fn forget_invitation(&mut self, now: Now) -> Option<Inbox> {
+        let spent = self.stored.spent.as_ref()?;
+        if spent.pending.expires() >= now.unix {
+            return None;
+        }
+        self.stored.spent = None;
+        self.save();
+        self.stored.first_inbox.take()
+    }
+
     /// The node is there again: whatever waited may go.
     pub(crate) fn node_returned(&mut self, base: &mut Base, now: Now) {
         if self.stored.state == ContactState::Closed {
             return;
-        }
-        if self
-            .stored
-            .spent
-            .as_ref()
-            .is_some_and(|spent| spent.pending.expires() < now.unix)
-        {
-            self.stored.spent = None;
-            self.save();
         }
         self.retry_at = None;
         self.failures = 0;

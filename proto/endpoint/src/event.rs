@@ -84,6 +84,11 @@ pub enum Notice {
     InvitationForged,
     /// It is our own.
     InvitationOwn,
+    /// The invitation is to be answered at another node than this client's; nodes do not talk to each other yet.
+    InvitationElsewhere {
+        /// Its origin.
+        node: String,
+    },
     /// The other side made the invitation in another client family: suites differ.
     InvitationUnsupported,
     /// Somebody tried to use an invitation a second time; they were refused.

@@ -9,8 +9,8 @@ use hither_api::{InvitationId, MailboxId, ReadKey, WithdrawKey, header, path};
 use serde::{Deserialize, Serialize};
 
 use crate::base::{Base, Purpose};
-use crate::client::{Client, Failure, Outcome};
-use crate::contact::{Contact, WEEK, post_to};
+use crate::client::{Client, Outcome, fate_of};
+use crate::contact::{Contact, Posted, WEEK, post_to};
 use crate::payload::{Address, Payload};
 use crate::{ContactState, Method};
 
@@ -100,7 +100,7 @@ impl Client {
     }
 
     pub(crate) fn unparked(&mut self, base: &mut Base, place: InvitationId, result: &Outcome) {
-        if !matches!(result, Err(Failure::Later)) {
+        if fate_of(result) != Posted::Later {
             self.leftovers.parked.retain(|(id, _)| *id != place);
             self.leftovers.save(base);
         }
@@ -137,11 +137,11 @@ impl Client {
         let Some(farewell) = self.farewells.get_mut(name) else {
             return;
         };
-        match result {
-            Err(Failure::Later) => return,
-            Ok(_) => drop(farewell.envelopes.pop_front()),
+        match fate_of(result) {
+            Posted::Later => return,
+            Posted::Taken => drop(farewell.envelopes.pop_front()),
             // Their mailbox is gone: nobody is left to be told.
-            Err(Failure::Refused(_)) => farewell.envelopes.clear(),
+            Posted::Refused => farewell.envelopes.clear(),
         }
         if farewell.envelopes.is_empty() {
             self.farewells.remove(name);

@@ -139,6 +139,17 @@ impl Contact {
         }
     }
 
+    /// The call that the link was for is over: it stands on its own now, or closes.
+    pub(crate) fn call_over(&mut self, base: &mut Base, now: Now) {
+        if let Some(link) = &mut self.link {
+            link.call = None;
+        }
+        // The keys of a past call protect nothing any more.
+        if self.stored.state == crate::ContactState::Active {
+            self.commit(base, now);
+        }
+    }
+
     fn receive_key(&self, secrets: &EpochSecrets, token: &[u8; 16], salt: &[u8; 16]) -> MediaKey {
         MediaKey::derive(&secrets.media, token, self.session.peer_leaf(), salt)
     }

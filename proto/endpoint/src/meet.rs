@@ -11,8 +11,8 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 use hither_api::{
-    Capability, InvitationId, MailboxId, ReadKey, RegistrationRequest, RegistrationResponse,
-    RegistrationToken, Role, WithdrawKey, header, limits, link::Link, path,
+    InvitationId, MailboxId, RegistrationRequest, RegistrationResponse, RegistrationToken, Role,
+    WithdrawKey, header, limits, link::Link, path,
 };
 use hither_crypto::code::Code;
 use hither_crypto::invitation::{self, Meeting, PendingInvitation, RedeemError, Transcript};
@@ -228,13 +228,7 @@ impl Client {
             invitation.failed = true;
             return;
         }
-        let inbox = &stored.inbox;
-        self.node.open_mailbox(
-            base,
-            MailboxId::from_bytes(inbox.mailbox),
-            Capability::from_bytes(inbox.capability).hash(),
-            ReadKey::from_bytes(inbox.read_key),
-        );
+        self.node.open_inbox(base, &stored.inbox);
         if stored.parked || invitation.parking {
             return;
         }
@@ -397,7 +391,12 @@ impl Client {
             }
             Err(RedeemError::AlreadySpent) => base.notice(Notice::InvitationReplayed { note }),
             Err(_) => {
+                // Whoever knew the code used it up, though not well: it is of no use to anybody now.
+                let spent = pending.is_spent();
                 invitation.save(base, id);
+                if spent {
+                    self.withdraw(base, id);
+                }
                 base.notice(Notice::JoinRefused { note });
             }
         }
@@ -457,6 +456,7 @@ impl Client {
             always_direct: false,
             peer_always_direct: false,
             inbox: new.inbox,
+            first_inbox: None,
             outbox: Some(new.outbox),
             transcript: Some(new.transcript),
             spent: new.spent,
@@ -493,10 +493,7 @@ impl Client {
         );
         contact.save_profile(base);
         contact.begin();
-        let capability = Capability::from_bytes(contact.stored.inbox.capability);
-        let key = contact.read_key();
-        self.node
-            .open_mailbox(base, contact.mailbox(), capability.hash(), key);
+        self.node.open_inbox(base, &contact.stored.inbox);
         self.contacts.insert(id, contact);
         self.texts.insert(id, Vec::new());
         base.changed();
@@ -504,7 +501,13 @@ impl Client {
     }
 
     pub(crate) fn approve(&mut self, base: &mut Base, id: ContactId, now: Now) {
-        let hello = self.hello(None);
+        // Whoever saw link and code knows the invitation's mailbox; from here on there is one that they do not know.
+        let inbox = new_inbox(base);
+        let hello = self.hello(Some(Address {
+            node: self.node.origin.clone(),
+            mailbox: inbox.mailbox,
+            capability: inbox.capability,
+        }));
         let Some(contact) = self
             .contacts
             .get_mut(&id)
@@ -515,9 +518,12 @@ impl Client {
         let Some(transcript) = contact.stored.transcript.take() else {
             return;
         };
+        self.node.open_inbox(base, &inbox);
+        contact.stored.first_inbox = Some(core::mem::replace(&mut contact.stored.inbox, inbox));
         let signature = transcript.accept(&self.identity);
         contact.stored.state = ContactState::Active;
         contact.send(base, &Payload::Accept { signature, hello }, None, now);
+        contact.send_ack(base);
         // M2 ends with a commit of ours: the one-time keys of the invitation protect nothing any more.
         contact.commit(base, now);
         if self.open == Some(id) {
@@ -579,8 +585,10 @@ impl Client {
         if let Some(contact) = open {
             contact.close_link(base, now);
             contact.give_up(base);
-            let inbox = contact.stored.inbox.clone();
-            self.drop_mailbox(base, inbox.mailbox, inbox.read_key);
+            let inboxes: Vec<Inbox> = contact.inboxes().cloned().collect();
+            for inbox in inboxes {
+                self.drop_mailbox(base, inbox.mailbox, inbox.read_key);
+            }
             base.changed();
         }
         closes

@@ -5,13 +5,14 @@ use std::collections::BTreeSet;
 
 use ed25519_dalek::{Signer as _, SigningKey};
 use hither_api::{
-    Bearer, ClientFrame, DeviceId, KeyHash, MailboxId, Problem, ReadKey, Role, ServerFrame,
+    Bearer, Capability, ClientFrame, DeviceId, MailboxId, Problem, ReadKey, Role, ServerFrame,
     TurnGrant, header, path, sign_in_transcript,
 };
 use hither_sansio::{Duration, Instant, Now};
 use rand_core::Rng as _;
 
 use crate::base::{Base, Purpose};
+use crate::contact::Inbox;
 use crate::{Method, NodeState, SocketAction, SocketEvent};
 
 /// First and longest pause before trying again.
@@ -271,16 +272,13 @@ impl Node {
     }
 
     /// Makes a mailbox unless it is there, and has it delivered.
-    pub(crate) fn open_mailbox(
-        &mut self,
-        base: &mut Base,
-        mailbox: MailboxId,
-        write_hash: KeyHash,
-        read_key: ReadKey,
-    ) {
+    pub(crate) fn open_inbox(&mut self, base: &mut Base, inbox: &Inbox) {
         if !self.is_online() {
             return;
         }
+        let mailbox = MailboxId::from_bytes(inbox.mailbox);
+        let write_hash = Capability::from_bytes(inbox.capability).hash();
+        let read_key = ReadKey::from_bytes(inbox.read_key);
         let request = self.request();
         send(
             base,

@@ -293,7 +293,10 @@ fn emit<T: Serialize>(value: &T) -> Vec<u8> {
 fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Malformed> {
     match bytes.split_first() {
         Some((&VERSION, rest)) if rest.len() <= MAX_PAYLOAD => {
-            postcard::from_bytes(rest).map_err(|_| Malformed)
+            match postcard::take_from_bytes(rest) {
+                Ok((value, [])) => Ok(value),
+                Ok(_) | Err(_) => Err(Malformed),
+            }
         }
         Some(_) | None => Err(Malformed),
     }

@@ -48,6 +48,8 @@ pub(crate) struct StoredOutgoing {
     pub(crate) body: Vec<u8>,
     /// The text that it carries.
     pub(crate) text: Option<u64>,
+    /// The node had it before the last reload.
+    pub(crate) posted: bool,
 }
 
 /// The sending half.
@@ -180,9 +182,14 @@ impl Sender {
 
 impl Outgoing {
     fn new(stored: StoredOutgoing) -> Self {
+        let via = if stored.posted {
+            Via::Mailbox
+        } else {
+            Via::Nowhere
+        };
         Self {
             stored,
-            via: Via::Nowhere,
+            via,
             since: Instant::ZERO,
         }
     }
@@ -253,6 +260,7 @@ mod tests {
         StoredOutgoing {
             body: vec![byte],
             text: None,
+            posted: false,
         }
     }
 

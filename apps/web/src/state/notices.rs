@@ -24,6 +24,7 @@ pub(crate) fn concerns_join(notice: &Notice) -> bool {
             | Notice::InvitationMalformed
             | Notice::InvitationForged
             | Notice::InvitationOwn
+            | Notice::InvitationElsewhere { .. }
             | Notice::InvitationUnsupported
             | Notice::NodeUnreachable
             | Notice::NodeRefused { .. }

@@ -89,6 +89,9 @@ impl Client {
             }
         }
         base.link(LinkAction::ReleaseCapture);
+        if let Some(contact) = self.contacts.get_mut(&id) {
+            contact.call_over(base, now);
+        }
         self.follow_always_direct(base, id, now);
         base.delete(CALL);
         base.changed();

@@ -54,7 +54,8 @@ impl Contact {
         now: Now,
         inbound: &mut Vec<Inbound>,
     ) -> bool {
-        if envelope::mailbox(bytes) != Some(self.stored.inbox.mailbox) {
+        let mailbox = envelope::mailbox(bytes);
+        if !self.inboxes().any(|inbox| Some(inbox.mailbox) == mailbox) {
             self.settle(from);
             inbound.push(Inbound::Tampered);
             return true;
@@ -189,6 +190,12 @@ impl Contact {
     }
 
     pub(super) fn hold(&mut self, bytes: Vec<u8>, from: Source, now: Now) {
+        // Strangers may know the invitation's mailbox: nothing waits for them.
+        if let (Source::Mailbox(mailbox, _), Some(first)) = (from, &self.stored.first_inbox)
+            && first.mailbox == mailbox
+        {
+            return self.settle(from);
+        }
         if self.held.len() >= MAX_HELD
             && let Some(oldest) = self.held.pop_front()
         {
@@ -217,20 +224,20 @@ impl Contact {
     }
 
     pub(super) fn settle(&mut self, from: Source) {
-        if let Source::Mailbox(sequence) = from {
-            self.settled.push(sequence);
+        if let Source::Mailbox(mailbox, sequence) = from {
+            self.settled.push((mailbox, sequence));
         }
     }
 
     /// Mailbox sequences that the node may forget once the writes are confirmed.
-    pub(crate) fn take_settled(&mut self) -> Vec<u64> {
+    pub(crate) fn take_settled(&mut self) -> Vec<([u8; 32], u64)> {
         core::mem::take(&mut self.settled)
     }
 
     pub(super) fn owe_ack(&mut self, from: Source, now: Now) {
         let due = match from {
             Source::Channel => now.instant,
-            Source::Mailbox(_) => now.instant + ACK_DELAY,
+            Source::Mailbox(..) => now.instant + ACK_DELAY,
         };
         self.ack_due = Some(self.ack_due.map_or(due, |old| old.min(due)));
     }

@@ -30,6 +30,9 @@ impl Client {
         if !is_origin(&origin) {
             return base.notice(Notice::InvitationMalformed);
         }
+        if origin != self.node.origin {
+            return base.notice(Notice::InvitationElsewhere { node: origin });
+        }
         self.cancel_join(base);
         self.joining = Some(Joining {
             stage: JoinStage::Fetching,
@@ -152,6 +155,10 @@ impl Client {
         if opened.inviter().fingerprint() == self.identity.fingerprint() {
             return Err(Notice::InvitationOwn);
         }
+        if opened.meeting().node != self.node.origin {
+            let node = opened.meeting().node.clone();
+            return Err(Notice::InvitationElsewhere { node });
+        }
         let meeting = opened.meeting().clone();
         if !is_origin(&meeting.node) {
             return Err(Notice::InvitationMalformed);
@@ -229,6 +236,10 @@ impl Client {
         contact.stored.state = ContactState::Active;
         contact.name = hello.name;
         contact.picture = hello.picture.map(Arc::from);
+        // The invitation's mailbox is known to whoever saw link and code; this one is not.
+        if let Some(address) = hello.address {
+            contact.stored.outbox = Some(address);
+        }
         contact.save_profile(base);
         contact.save();
         contact.flush(base, now);

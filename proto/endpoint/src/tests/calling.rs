@@ -1010,3 +1010,38 @@ fn hiding_ones_address_during_a_call_gathers_anew_with_the_new_policy() {
         assert!(world.stage(who).is_some_and(is_active));
     }
 }
+
+#[test]
+fn an_answer_before_the_call_is_taken_starts_nothing() {
+    let mut world = World::friends(1);
+    call(&mut world, ANA, false);
+    world.until_stage(BEN, |stage| stage == CallStage::Ringing);
+    let id = world.call(BEN).unwrap().id;
+    let token = *id.as_bytes();
+    forge(
+        &mut world,
+        ANA,
+        Signal::Answer {
+            token,
+            salt: [7; 16],
+            sdp: "v=0 1 1 1 1".into(),
+        },
+    );
+    let candidate = crate::payload::WireCandidate {
+        line: "candidate:1 1 udp 1 192.0.2.66 9 typ host".into(),
+        mid: "0".into(),
+        index: 0,
+    };
+    forge(&mut world, ANA, Signal::Candidate { token, candidate });
+    world.run(1);
+    let told = world.people[BEN].asked.iter().any(|action| {
+        matches!(
+            action,
+            LinkAction::SetRemoteDescription { .. } | LinkAction::AddCandidate { .. }
+        )
+    });
+    assert!(
+        !told,
+        "nothing of theirs reaches a peer connection while it rings"
+    );
+}

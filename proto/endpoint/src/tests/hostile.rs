@@ -34,7 +34,16 @@ fn forge_signal(world: &mut World, who: usize, signal: &Signal) {
 
 fn inbox(world: &mut World, who: usize) -> MailboxId {
     world.inside(who, |client, _, _| {
-        client.contacts.values().next().unwrap().mailbox()
+        hither_api::MailboxId::from_bytes(
+            client
+                .contacts
+                .values()
+                .next()
+                .unwrap()
+                .stored
+                .inbox
+                .mailbox,
+        )
     })
 }
 

@@ -642,3 +642,70 @@ fn categories_and_aliases_are_ones_own() {
     );
     assert!(world.heard(ANA, &Notice::NameInvalid));
 }
+
+#[test]
+fn after_approval_they_write_to_a_mailbox_that_no_invitation_names() {
+    let mut world = World::friends(1);
+    let (first, now) = world.inside(ANA, |client, _, _| {
+        let stored = &client.contacts.values().next().unwrap().stored;
+        (
+            stored.first_inbox.clone().unwrap().mailbox,
+            stored.inbox.mailbox,
+        )
+    });
+    let written_to = world.inside(BEN, |client, _, _| {
+        let stored = &client.contacts.values().next().unwrap().stored;
+        stored.outbox.clone().unwrap().mailbox
+    });
+    assert_ne!(first, now);
+    assert_eq!(written_to, now);
+    world.say(BEN, "there you are");
+    world.run(2);
+    assert_eq!(world.received(ANA), ["there you are"]);
+}
+
+#[test]
+fn once_the_invitation_has_expired_its_mailbox_goes() {
+    let mut world = World::friends(1);
+    world.run(8 * 86_400);
+    world.restart(ANA);
+    world.run(5);
+    let kept = world.inside(ANA, |client, _, _| {
+        let stored = &client.contacts.values().next().unwrap().stored;
+        stored.first_inbox.is_some() || stored.spent.is_some()
+    });
+    assert!(!kept);
+    world.say(BEN, "still there?");
+    world.run(3);
+    assert_eq!(world.received(ANA), ["still there?"]);
+}
+
+#[test]
+fn an_invitation_of_another_node_is_refused_by_its_name() {
+    let mut world = World::strangers(1, 1);
+    let node = "https://elsewhere.example".to_owned();
+    let link = Link::Invitation {
+        origin: node.clone(),
+        invitation: InvitationId::from_bytes([1; 32]),
+        registration: None,
+    };
+    world.tell(ANA, Command::OpenLink { link });
+    assert!(world.heard(ANA, &Notice::InvitationElsewhere { node }));
+    assert!(world.view(ANA).joining.is_none());
+}
+
+#[test]
+fn what_the_node_has_is_not_posted_again_after_a_reload() {
+    let mut world = World::friends(1);
+    world.leave(BEN);
+    world.say(ANA, "when you are back");
+    world.run(3);
+    let waiting = world.with_node(|node| node.waiting());
+    world.restart(ANA);
+    world.run(5);
+    let sync = 1;
+    assert!(world.with_node(|node| node.waiting()) <= waiting + sync);
+    world.restart(BEN);
+    world.run(5);
+    assert_eq!(world.received(BEN), ["when you are back"]);
+}
