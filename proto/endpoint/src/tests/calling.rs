@@ -1027,7 +1027,7 @@ fn an_answer_before_the_call_is_taken_starts_nothing() {
             sdp: "v=0 1 1 1 1".into(),
         },
     );
-    let candidate = crate::payload::WireCandidate {
+    let candidate = WireCandidate {
         line: "candidate:1 1 udp 1 192.0.2.66 9 typ host".into(),
         mid: "0".into(),
         index: 0,

@@ -34,7 +34,7 @@ fn forge_signal(world: &mut World, who: usize, signal: &Signal) {
 
 fn inbox(world: &mut World, who: usize) -> MailboxId {
     world.inside(who, |client, _, _| {
-        hither_api::MailboxId::from_bytes(
+        MailboxId::from_bytes(
             client
                 .contacts
                 .values()
