@@ -16,6 +16,7 @@
 mod links;
 mod node;
 mod story;
+mod vectors;
 mod world;
 
 #[cfg(not(target_arch = "wasm32"))]
