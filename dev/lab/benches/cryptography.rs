@@ -17,7 +17,7 @@ const WORKER: &str = "
 const said = [];
 console.log = (text) => said.push(text);
 const { default: init } = await import('/message_cost.js');
-await init();
+(await init()).main(0, 0);
 postMessage(said);";
 
 /// What a page does to run it.
@@ -55,8 +55,10 @@ fn main() -> Result<(), LabError> {
     for line in &lines {
         println!("{line}");
     }
-    if lines.iter().any(|line| line.contains("failed")) {
-        return Err(LabError::Unexpected("a step failed".to_owned()));
+    if lines.is_empty() || lines.iter().any(|line| line.contains("failed")) {
+        return Err(LabError::Unexpected(
+            "a step failed, or nothing was measured".to_owned(),
+        ));
     }
     Ok(())
 }

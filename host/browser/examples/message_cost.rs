@@ -24,11 +24,7 @@ extern "C" {
     fn log(text: &str);
 }
 
-/// An example has to have one; a module starts elsewhere.
-fn main() {}
-
-#[wasm_bindgen(start)]
-fn start() {
+fn main() {
     if let Err(error) = measure() {
         log(&format!("failed: {error}"));
     }
