@@ -5,7 +5,7 @@
 //! contacts begins with a copy of their profiles and of the node's data, and is alone with them.
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 
 use hither_lab::{LabError, Meddler, Node, NodeConfig, Person, PersonConfig};
@@ -203,13 +203,13 @@ pub(super) fn arrive_invited(ana: &Person) -> Result<Person, LabError> {
     Ok(ben)
 }
 
-fn keep((home, profile): (TempDir, PathBuf), to: &PathBuf) -> Outcome {
+fn keep((home, profile): (TempDir, PathBuf), to: &Path) -> Outcome {
     replace(&profile, to)?;
     drop(home);
     Ok(())
 }
 
-fn replace(from: &PathBuf, to: &PathBuf) -> Outcome {
+fn replace(from: &Path, to: &Path) -> Outcome {
     let io = |what: &str, source| LabError::Io {
         what: format!("{what} {}", to.display()),
         source,
