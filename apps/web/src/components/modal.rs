@@ -41,6 +41,10 @@ pub(crate) fn Modal(
         }
     };
     let closed = move |_| {
+        // The event of an earlier closing may come after the dialog was opened again.
+        if dialog.get_untracked().is_some_and(|element| element.open()) {
+            return;
+        }
         // Some browsers let a second Escape through even where it is not wanted.
         if required && open.get_untracked() {
             show(dialog);
