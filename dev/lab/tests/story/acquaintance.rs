@@ -67,6 +67,38 @@ fn the_invitation_is_used_up(node: &Node, link: &str) -> Outcome {
 }
 
 #[test]
+fn an_invitation_travels_as_a_file_as_well() -> Outcome {
+    let _turn = turn();
+    let node = Node::start(NodeConfig::new("file")?)?;
+    let ana = arrive_as_owner(&node)?;
+    let passed = ana.invite("Ben", true)?;
+    ana.page().click("@invite-open")?;
+    ana.page().click("@invitation-item")?;
+    ana.page().click("@invite-save")?;
+    let file = ana.browser().wait_for_download("invitation-Ben.hither")?;
+
+    let ben = Person::arrive("Ben", &passed.link, PersonConfig::default())?;
+    ben.onboard()?;
+    ben.page().click("@dialog-close")?;
+    ben.page().click("@join-open")?;
+    ben.page().upload("@join-file", &[file])?;
+    ben.type_words(&passed.words)?;
+    ben.page().wait_for_element("@join-write")?;
+    close_the_dialog_and_approve(&ana)?;
+    ben.wait_for_contact("Ana")
+}
+
+/// The invitation that was looked at is used, so its dialog has gone back to the list.
+fn close_the_dialog_and_approve(ana: &Person) -> Outcome {
+    ana.page().wait_for_element("@approve-yes, @dialog-close")?;
+    if ana.page().count("@approve-yes")? == 0 {
+        ana.page().click("@dialog-close")?;
+        ana.page().click("@contact-item")?;
+    }
+    ana.approve()
+}
+
+#[test]
 fn who_is_not_let_in_is_told_so() -> Outcome {
     let _turn = turn();
     let node = Node::start(NodeConfig::new("rejection")?)?;
