@@ -15,8 +15,7 @@ pub(crate) const TITLE: &str = "Hither";
 pub(crate) const TITLE_RINGING: &str = "Incoming call · Hither";
 pub(crate) const SOMEBODY: &str = "Somebody";
 /// Instead of a name that is not known yet.
-pub(crate) const NAMELESS: &str = "Your new contact";
-pub(crate) const INVITER: &str = "Your inviter";
+pub(crate) const NAMELESS: &str = "Your inviter";
 
 pub(crate) const WELCOME: &str = "Talk with your people, and with nobody in between. A name, a picture if you \
     like, and a passphrase: that is all it takes. No phone number, no e‑mail.";

@@ -113,7 +113,7 @@ impl App {
             phase: part!(phase),
             me: part!(me),
             node: part!(node),
-            contacts: Memo::new(move |_| view.with(|view| named(&view.contacts))),
+            contacts: part!(contacts),
             categories: part!(categories),
             invitations: part!(invitations),
             joining: part!(joining),
@@ -473,18 +473,6 @@ fn focus_after(before: Screen, now: Screen) {
         (Screen::Home, None) => {}
         (Screen::Conversation(_) | Screen::Settings, _) => dom::focus::first("#main"),
     }
-}
-
-/// Who has not introduced themselves yet is called by what they did.
-fn named(contacts: &[ContactView]) -> Vec<ContactView> {
-    let mut contacts = contacts.to_vec();
-    for contact in contacts
-        .iter_mut()
-        .filter(|contact| contact.name.is_empty())
-    {
-        contact.name = words::INVITER.to_owned();
-    }
-    contacts
 }
 
 /// The view before there is one.
