@@ -33,9 +33,9 @@ pub(crate) const NOTHING_CHOSEN: &str = "Choose somebody to talk to.";
 pub(crate) const CLOSED: &str =
     "This conversation is closed. What was written stays here until you remove the contact.";
 pub(crate) const INVITE: &str = "You get a link and twelve words. Pass them on in two different ways: whoever has only \
-    one of them has nothing.";
+    one of them cannot reach you.";
 pub(crate) const WITH_REGISTRATION: &str =
-    "The link will also let them register at your node, once.";
+    "The link will also let whoever opens it first register at your node, once.";
 pub(crate) const SEALING: &str = "Making fresh keys and sealing them under the twelve words…";
 pub(crate) const WORDS_APART: &str = "Not in the same message as the link: say them on the phone, or on paper, or in \
     another app.";
@@ -655,8 +655,10 @@ pub(crate) fn timeline_time(entry: &TimelineEntry) -> String {
 }
 
 /// Why a call ended.
-pub(crate) fn end_reason(reason: EndReason, name: &str) -> String {
+pub(crate) fn end_reason(reason: EndReason, incoming: bool, name: &str) -> String {
     match reason {
+        EndReason::Declined if incoming => format!("You declined the call from {name}."),
+        EndReason::NoAnswer if incoming => format!("You missed a call from {name}."),
         EndReason::HungUp => "You hung up.".to_owned(),
         EndReason::RemoteHungUp => format!("{name} hung up."),
         EndReason::Declined => format!("{name} declined the call."),

@@ -328,7 +328,10 @@ impl Person {
         self.wait_for_node("online")?;
         page.click("@invite-open")?;
         page.fill("@invite-note", note)?;
-        if with_registration {
+        // Nobody but owner and admins has the switch.
+        let on: Option<bool> = page
+            .eval_as("document.querySelector('[data-testid=invite-register]')?.checked ?? null")?;
+        if on.is_some_and(|on| on != with_registration) {
             page.click("@invite-register")?;
         }
         page.click("@invite-submit")?;

@@ -131,6 +131,7 @@ fn stage_word(stage: CallStage) -> &'static str {
 fn Over(app: App, partner: Memo<Option<ContactView>>, reason: EndReason) -> impl IntoView {
     let name = name_of(partner);
     let picture = Memo::new(move |_| partner.with(|partner| partner.as_ref()?.picture.clone()));
+    let incoming = is(app, |call| call.direction == CallDirection::Incoming);
     let again = move |_| {
         if let Some(contact) =
             partner.with_untracked(|partner| partner.as_ref().map(|partner| partner.id))
@@ -146,7 +147,7 @@ fn Over(app: App, partner: Memo<Option<ContactView>>, reason: EndReason) -> impl
         <div class="call-over" role="status">
             <Avatar name picture size="large" />
             <h2>"Call ended"</h2>
-            <p>{move || words::end_reason(reason, &name.get())}</p>
+            <p>{move || words::end_reason(reason, incoming.get(), &name.get())}</p>
             <div class="actions">
                 <button type="button" class="button" data-testid="call-again" on:click=again>
                     <Icon glyph=Glyph::Phone />"Call again"

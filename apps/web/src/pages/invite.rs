@@ -91,11 +91,12 @@ fn Form(
         .categories
         .with_untracked(|categories| categories.first().cloned());
     let category = RwSignal::new(first.unwrap_or_default());
-    let with_registration = RwSignal::new(false);
     let may_register = move || {
         app.me
             .with(|me| me.as_ref().is_some_and(|me| me.role.may_register_others()))
     };
+    // Most people whom an owner invites are new here; a link that lets nobody in helps nobody.
+    let with_registration = RwSignal::new(untrack(may_register));
     let busy = move || step.get() == Step::Waiting;
     let notice = app.newest_notice(concerns_invite);
     let error = Signal::derive(move || Some(words::notice(&notice.get()?, &|id| app.name_of(id))));

@@ -93,11 +93,14 @@ pub(crate) fn JoinDialog(app: App) -> impl IntoView {
 }
 
 fn step(app: App, joined: Option<ContactId>) -> Step {
-    if let Some(stage) = app
-        .joining
-        .with(|joining| joining.as_ref().map(|joining| joining.stage))
-    {
+    let joining = app.joining.with(|joining| {
+        let joining = joining.as_ref()?;
+        Some((joining.stage, joining.problem.is_some()))
+    });
+    if let Some((stage, failed)) = joining {
         return match stage {
+            // The link led nowhere: another one may be pasted, below the reason.
+            JoinStage::Fetching if failed => Step::Choose,
             JoinStage::Fetching => Step::Fetching,
             JoinStage::NeedsCode => Step::Code,
             JoinStage::Checking => Step::Checking,
