@@ -168,9 +168,7 @@ fn acquaintances() -> Result<(), LabError> {
         let passed = ana.invite("for the bench", true)?;
         let ben = Person::arrive("Ben", &passed.link, PersonConfig::default())?;
         ben.onboard()?;
-        ben.page().wait_for_element("@join-words")?;
-        ben.page().click("@dialog-close")?;
-        ben.page().wait_until_gone("@join-dialog")?;
+        ben.put_invitation_aside()?;
         let before = meddler.seen().len();
         let times = ben
             .page()

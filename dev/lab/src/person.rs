@@ -357,6 +357,17 @@ impl Person {
         self.page.click("@join-open-link")
     }
 
+    /// Closes the question for the words. It grows when the invitation has come, so that is waited for.
+    ///
+    /// # Errors
+    ///
+    /// When there is none.
+    pub fn put_invitation_aside(&self) -> Result<(), LabError> {
+        self.page.wait_for_element("@join-words")?;
+        self.page.click("@dialog-close")?;
+        self.page.wait_until_gone("@join-dialog")
+    }
+
     /// Types the words of an invitation.
     ///
     /// # Errors

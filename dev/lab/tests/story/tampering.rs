@@ -52,7 +52,7 @@ fn an_invitation_that_two_people_answer_lets_in_the_first_only_and_the_inviter_i
     let for_eve = ana.invite("for Eve", true)?;
     let eve = Person::arrive("Eve", &for_eve.link, PersonConfig::default())?;
     eve.onboard()?;
-    eve.page().click("@dialog-close")?;
+    eve.put_invitation_aside()?;
     eve.open_link(&for_ben.link)?;
     eve.type_words(&for_ben.words)?;
     let said = ana.wait_for_words("invitation-replayed")?;
