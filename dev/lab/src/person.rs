@@ -450,6 +450,30 @@ impl Person {
         )
     }
 
+    /// Waits until the open conversation shows these texts, these only, and in this order.
+    ///
+    /// # Errors
+    ///
+    /// When it shows others; they are named.
+    pub fn wait_for_conversation<T: AsRef<str>>(&self, texts: &[T]) -> Result<(), LabError> {
+        let texts: Vec<&str> = texts.iter().map(AsRef::as_ref).collect();
+        let find = format!(
+            "(() => {{
+                const shown = [...document.querySelectorAll('[data-testid=message] .message-text')];
+                return JSON.stringify(shown.map((one) => one.innerText)) === {};
+            }})()",
+            json!(json!(texts).to_string())
+        );
+        let waited = self.page.wait_for(&find, "the conversation");
+        if waited.is_err() {
+            let shown: Vec<String> = self.messages()?.into_iter().map(|one| one.text).collect();
+            return Err(LabError::Unexpected(format!(
+                "the conversation shows {shown:?}, not {texts:?}"
+            )));
+        }
+        Ok(())
+    }
+
     /// Waits until the open conversation shows a text of the other side.
     ///
     /// # Errors

@@ -13,14 +13,18 @@
 //!
 //! A client's credential is checked at each request; its data is bound to its five-tuple only, as TURN has it.
 
+mod allocate;
 mod allocation;
 mod authentication;
+mod binding;
 mod budget;
 mod config;
 mod counters;
 mod forward;
 mod peer_policy;
+mod permission;
 mod ports;
+mod refresh;
 mod reply;
 mod requests;
 mod table;

@@ -108,12 +108,6 @@ impl Pair {
     }
 }
 
-/// The texts of the open conversation.
-pub(super) fn texts(person: &Person) -> Result<Vec<String>, LabError> {
-    let shown = person.messages()?;
-    Ok(shown.into_iter().map(|message| message.text).collect())
-}
-
 /// Waits until no other test is under way.
 pub(super) fn turn() -> MutexGuard<'static, ()> {
     TURN.lock().unwrap_or_else(PoisonError::into_inner)

@@ -5,7 +5,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 
 use hither_lab::{LabError, Meddler, Node, NodeConfig, PASSPHRASE, Person, PersonConfig, Tap};
 
-use super::pair::{Outcome, Pair, arrive_as_owner_at, arrive_invited, texts, turn};
+use super::pair::{Outcome, Pair, arrive_as_owner_at, arrive_invited, turn};
 
 /// Something that stands out, wherever it is.
 const TEXT: &str = "marker-text that nobody in between may read";
@@ -99,12 +99,8 @@ fn an_altered_message_is_refused_and_the_honest_ones_arrive() -> Outcome {
 
     pair.ana.write("Honest again")?;
     pair.ben.wait_for_message("Honest again")?;
-    let arrived = texts(&pair.ben)?;
-    assert_eq!(
-        arrived,
-        ["Here I am.", "Altered on its way", "Honest again"]
-    );
-    Ok(())
+    pair.ben
+        .wait_for_conversation(&["Here I am.", "Altered on its way", "Honest again"])
 }
 
 #[test]
@@ -117,7 +113,8 @@ fn repeated_messages_are_shown_once() -> Outcome {
     }
     pair.ana.write("And on")?;
     pair.ben.wait_for_message("And on")?;
-    assert_eq!(texts(&pair.ben)?, ["Here I am.", "Only once", "And on"]);
+    pair.ben
+        .wait_for_conversation(&["Here I am.", "Only once", "And on"])?;
     pair.ben.write("Back")?;
     pair.ana.wait_for_message("Back")
 }
