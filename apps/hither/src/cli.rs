@@ -11,10 +11,24 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 /// Without a command this is `hither serve`: one process with the web client, the API, mailboxes and a
 /// relay, on http://localhost:8440. The first start prints a link that makes you the owner.
 #[derive(Debug, Parser)]
-#[command(name = "hither", version, max_term_width = 100)]
+#[command(
+    name = "hither",
+    version,
+    max_term_width = 100,
+    args_conflicts_with_subcommands = true
+)]
 pub(crate) struct Cli {
     #[command(subcommand)]
-    pub(crate) command: Option<Command>,
+    command: Option<Command>,
+    #[command(flatten)]
+    serve: ServeFlags,
+}
+
+impl Cli {
+    /// What to do: what was said, or to serve.
+    pub(crate) fn into_command(self) -> Command {
+        self.command.unwrap_or(Command::Serve(self.serve))
+    }
 }
 
 #[derive(Debug, Subcommand)]
@@ -33,12 +47,6 @@ pub(crate) enum Command {
     /// Look after a node.
     #[command(subcommand)]
     Admin(Admin),
-}
-
-impl Default for Command {
-    fn default() -> Self {
-        Self::Serve(ServeFlags::default())
-    }
 }
 
 const SERVE_EXAMPLES: &str = "\
@@ -132,6 +140,19 @@ mod tests {
     #[test]
     fn no_command_means_serve() {
         let cli = Cli::parse_from(["hither"]);
-        assert!(matches!(cli.command.unwrap_or_default(), Command::Serve(_)));
+        assert!(matches!(cli.into_command(), Command::Serve(_)));
+        let cli = Cli::parse_from(["hither", "--data-dir", "/x", "--listen", "127.0.0.1:1"]);
+        match cli.into_command() {
+            Command::Serve(flags) => {
+                assert_eq!(flags.source.data_dir, Some("/x".into()));
+                assert_eq!(flags.listen.len(), 1);
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn flags_stand_behind_the_command() {
+        assert!(Cli::try_parse_from(["hither", "--data-dir", "/x", "invite"]).is_err());
     }
 }

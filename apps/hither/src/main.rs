@@ -27,8 +27,7 @@ use std::process::ExitCode;
 use clap::Parser as _;
 
 fn main() -> ExitCode {
-    let cli = cli::Cli::parse();
-    let outcome = match cli.command.unwrap_or_default() {
+    let outcome = match cli::Cli::parse().into_command() {
         cli::Command::Serve(flags) => serve::run(&flags),
         cli::Command::Invite(flags) => offline::invite(&flags),
         cli::Command::Admin(cli::Admin::Retained(flags)) => offline::retained(&flags),

@@ -9,7 +9,7 @@ use hither_store::{NodeStore, expiry};
 use time::OffsetDateTime;
 
 use crate::cli::{InviteFlags, InvitedRole, SourceFlags};
-use crate::config::{Config, Flags};
+use crate::config::{self, Config, Flags};
 use crate::failure::Failure;
 use crate::serve::{load, table};
 use crate::words::say;
@@ -19,7 +19,10 @@ use crate::{clock, node};
 pub(crate) fn invite(flags: &InviteFlags) -> Result<(), Failure> {
     let config = configure(&flags.source)?;
     let origin = match &flags.address {
-        Some(address) => address.trim_end_matches('/').to_owned(),
+        Some(address) => config::origin(address).ok_or_else(|| {
+            Failure::new(format!("--address {address} is no address of a node"))
+                .hint("It looks like https://chat.example.org, without a path.")
+        })?,
         None => remembered_address(&config)?,
     };
     let role = match flags.role {
@@ -101,11 +104,19 @@ fn remembered_address(config: &Config) -> Result<String, Failure> {
 }
 
 fn open(directory: &Path) -> Result<NodeStore, Failure> {
-    if !directory.join("node.sqlite").exists() {
-        return Err(
-            Failure::new(format!("{} holds no node", directory.display()))
-                .hint("Start it once with `hither serve`, or name its directory with --data-dir."),
-        );
+    match directory.join("node.sqlite").try_exists() {
+        Ok(true) => {}
+        Ok(false) => {
+            let failure = Failure::new(format!("{} holds no node", directory.display()));
+            return Err(failure.hint(
+                "Start it once with `hither serve`, or name its directory with --data-dir.",
+            ));
+        }
+        Err(error) => {
+            let attempt = format!("cannot read the data directory {}", directory.display());
+            return Err(Failure::caused_by(attempt, &error)
+                .hint("Run this as the user that the node runs as."));
+        }
     }
     NodeStore::open(directory)
         .map_err(|error| Failure::caused_by("cannot open the data directory", &error))

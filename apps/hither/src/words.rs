@@ -11,6 +11,11 @@ pub(crate) fn say(text: &str) {
     let _closed = writeln!(out, "{text}").and_then(|()| out.flush());
 }
 
+/// Prints what somebody should know, although it stops nothing, to standard error.
+pub(crate) fn remark(text: &str) {
+    let _closed = writeln!(std::io::stderr().lock(), "note: {text}");
+}
+
 /// Prints a failure and its hints to standard error.
 pub(crate) fn complain(failure: &Failure) {
     let mut err = std::io::stderr().lock();

@@ -9,14 +9,25 @@ use std::path::PathBuf;
 
 use toml::{Table, Value};
 
-use super::Config;
+use super::origin::Origin;
 use super::raw::{CheckError, Raw};
+use super::{Config, nearest};
 
 /// Every setting with its default and its explanation.
 pub(crate) const DEFAULTS: &str = include_str!("../../../../docs/hither.toml");
 
 /// Prefix of the environment variables that are settings; what follows has `__` in it.
 const PREFIX: &str = "HITHER_";
+/// Variables of the same prefix that others read: the build, the tests, the laboratory.
+const OTHERS: [&str; 7] = [
+    "HITHER_ARTIFACTS",
+    "HITHER_BIN",
+    "HITHER_SKIP_WEB",
+    "HITHER_WEB_DIST",
+    "HITHER_WEB_DIST_DIR",
+    "HITHER_WEB_HASH",
+    "HITHER_WEB_PROFILE",
+];
 
 /// Settings given on the command line.
 #[derive(Clone, Debug, Default)]
@@ -43,15 +54,27 @@ pub(crate) enum LoadError {
         setting: String,
         nearest: Option<String>,
     },
-    #[error("{origin} gives {setting} {found}, where {wanted} is needed")]
+    #[error(
+        "{origin} gives {setting} {found}, where {wanted} is needed{}",
+        did_you_mean(nearest)
+    )]
     WrongType {
         origin: String,
         setting: String,
         found: &'static str,
         wanted: &'static str,
+        nearest: Option<String>,
     },
-    #[error("a setting cannot be used: {reason}")]
-    Unusable { reason: String },
+    #[error(
+        "{origin} gives {setting} a value that cannot be used ({reason}){}",
+        did_you_mean(nearest)
+    )]
+    Unusable {
+        origin: String,
+        setting: String,
+        reason: String,
+        nearest: Option<String>,
+    },
     #[error(transparent)]
     Check(#[from] CheckError),
 }
@@ -74,19 +97,39 @@ pub(crate) fn load(
             path: path.clone(),
             source,
         })?;
-        let origin = path.display().to_string();
-        let file = parse(&origin, &text)?;
-        overlay(&mut settings, file, &origin)?;
+        let name = path.display().to_string();
+        let file = parse(&name, &text)?;
+        overlay(&mut settings, file, &Origin::file(name, &text))?;
     }
     for (name, value) in environment {
         overlay_variable(&mut settings, &name, &value)?;
     }
     overlay_flags(&mut settings, flags);
-    let raw: Raw = settings.try_into().map_err(|error: toml::de::Error| {
-        let reason = error.to_string().trim().replace('\n', " ");
-        LoadError::Unusable { reason }
+    let raw = deserialize(&settings).map_err(|reason| LoadError::Unusable {
+        origin: "the command line".to_owned(),
+        setting: "a setting".to_owned(),
+        reason,
+        nearest: None,
     })?;
     Ok(raw.check()?)
+}
+
+/// Variables that look like settings and are none, each with what may have been meant. They do not stop a
+/// node: whoever starts it may put variables there for reasons of their own.
+pub(crate) fn unknown_variables(
+    names: impl Iterator<Item = String>,
+) -> Vec<(String, Option<String>)> {
+    let settings = parse("the built-in default", DEFAULTS).unwrap_or_default();
+    let unknown = names.filter(|name| {
+        let rest = name.strip_prefix(PREFIX);
+        rest.is_some_and(|rest| !rest.contains("__")) && !OTHERS.contains(&name.as_str())
+    });
+    unknown
+        .map(|name| {
+            let nearest = nearest::variable(&name, PREFIX, &settings);
+            (name, nearest)
+        })
+        .collect()
 }
 
 fn parse(origin: &str, text: &str) -> Result<Table, LoadError> {
@@ -97,27 +140,89 @@ fn parse(origin: &str, text: &str) -> Result<Table, LoadError> {
         })
 }
 
+/// The settings with their types; the error is one line.
+fn deserialize(settings: &Table) -> Result<Raw, String> {
+    settings.clone().try_into().map_err(|error| {
+        let reason = toml::de::Error::to_string(&error);
+        reason.lines().next().unwrap_or_default().to_owned()
+    })
+}
+
 /// Lays `over` onto `settings`, which knows every section and setting there is.
-fn overlay(settings: &mut Table, over: Table, origin: &str) -> Result<(), LoadError> {
+fn overlay(settings: &mut Table, over: Table, origin: &Origin) -> Result<(), LoadError> {
     for (section, values) in over {
-        let Some(Value::Table(known)) = settings.get_mut(&section) else {
-            return Err(unknown(origin, &section, None, settings));
-        };
+        if !settings.get(&section).is_some_and(Value::is_table) {
+            return Err(LoadError::Unknown {
+                origin: origin.of(&section),
+                nearest: nearest::name(&section, settings.keys().map(String::as_str)),
+                setting: section,
+            });
+        }
         let Value::Table(values) = values else {
-            return Err(wrong_type(origin, &section, &values, "a section"));
+            return Err(LoadError::WrongType {
+                origin: origin.of(&section),
+                setting: section,
+                found: type_name(&values),
+                wanted: "a section",
+                nearest: None,
+            });
         };
         for (key, value) in values {
-            let setting = format!("{section}.{key}");
-            let Some(default) = known.get_mut(&key) else {
-                return Err(unknown(origin, &setting, Some((&section, &key)), settings));
-            };
-            if !default.same_type(&value) {
-                return Err(wrong_type(origin, &setting, &value, type_name(default)));
-            }
-            *default = value;
+            overlay_setting(settings, (&section, &key), value, origin)?;
         }
     }
     Ok(())
+}
+
+fn overlay_setting(
+    settings: &mut Table,
+    at: (&str, &str),
+    value: Value,
+    origin: &Origin,
+) -> Result<(), LoadError> {
+    let (section, key) = at;
+    let setting = format!("{section}.{key}");
+    let origin = origin.of(&setting);
+    let Some(default) = replace(settings, at, value.clone()) else {
+        return Err(LoadError::Unknown {
+            origin,
+            nearest: nearest::setting(section, key, settings),
+            setting,
+        });
+    };
+    let reason = match deserialize(settings) {
+        Ok(_) if default.same_type(&value) => return Ok(()),
+        Ok(_) => String::new(),
+        Err(reason) => reason,
+    };
+    let nearest = nearest::values(&default, &value).into_iter().find(|near| {
+        near.same_type(&default)
+            && replace(settings, at, near.clone()).is_some()
+            && deserialize(settings).is_ok()
+    });
+    let nearest = nearest.map(|near| near.to_string());
+    Err(if default.same_type(&value) {
+        LoadError::Unusable {
+            origin,
+            setting,
+            reason,
+            nearest,
+        }
+    } else {
+        LoadError::WrongType {
+            origin,
+            setting,
+            found: type_name(&value),
+            wanted: type_name(&default),
+            nearest,
+        }
+    })
+}
+
+/// Puts a value in the place of another one, which is given back; `None` if there is no such setting.
+fn replace(settings: &mut Table, (section, key): (&str, &str), value: Value) -> Option<Value> {
+    let known = settings.get_mut(section)?.as_table_mut()?.get_mut(key)?;
+    Some(std::mem::replace(known, value))
 }
 
 /// `HITHER_HTTP__LISTEN=…`; the default's type says how the text is read.
@@ -147,7 +252,8 @@ fn overlay_variable(settings: &mut Table, name: &str, text: &str) -> Result<(), 
     };
     let value = value.unwrap_or_else(|| Value::String(text.to_owned()));
     let over = Table::from_iter([(section, Value::Table(Table::from_iter([(key, value)])))]);
-    overlay(settings, over, &format!("the environment variable {name}"))
+    let origin = Origin::named(format!("the environment variable {name}"));
+    overlay(settings, over, &origin)
 }
 
 fn overlay_flags(settings: &mut Table, flags: &Flags) {
@@ -164,53 +270,6 @@ fn overlay_flags(settings: &mut Table, flags: &Flags) {
         let list = flags.listen.iter();
         let list = list.map(|at| Value::String(at.to_string())).collect();
         set("http", "listen", Value::Array(list));
-    }
-}
-
-fn unknown(
-    origin: &str,
-    setting: &str,
-    within: Option<(&str, &str)>,
-    settings: &Table,
-) -> LoadError {
-    let nearest = match within {
-        None => nearest(setting, settings.keys().map(String::as_str)),
-        Some((section, key)) => nearest_setting(section, key, settings),
-    };
-    LoadError::Unknown {
-        origin: origin.to_owned(),
-        setting: setting.to_owned(),
-        nearest,
-    }
-}
-
-/// The nearest name in the same section; failing that, the same name in another one.
-fn nearest_setting(section: &str, key: &str, settings: &Table) -> Option<String> {
-    let keys = |section: &str| match settings.get(section) {
-        Some(Value::Table(known)) => known.keys().map(String::as_str).collect(),
-        Some(_) | None => Vec::new(),
-    };
-    if let Some(name) = nearest(key, keys(section).into_iter()) {
-        return Some(format!("{section}.{name}"));
-    }
-    let elsewhere = settings.keys().find(|other| keys(other).contains(&key));
-    elsewhere.map(|other| format!("{other}.{key}"))
-}
-
-fn nearest<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> Option<String> {
-    known
-        .map(|known| (strsim::jaro_winkler(name, known), known))
-        .filter(|(likeness, _)| *likeness > 0.75)
-        .max_by(|one, other| one.0.total_cmp(&other.0))
-        .map(|(_, known)| known.to_owned())
-}
-
-fn wrong_type(origin: &str, setting: &str, found: &Value, wanted: &'static str) -> LoadError {
-    LoadError::WrongType {
-        origin: origin.to_owned(),
-        setting: setting.to_owned(),
-        found: type_name(found),
-        wanted,
     }
 }
 

@@ -2,6 +2,8 @@
 //! What a node is told: merged from the defaults, a file, the environment and flags, then checked once.
 
 mod merge;
+mod nearest;
+mod origin;
 mod raw;
 
 use std::net::{IpAddr, SocketAddr};
@@ -9,7 +11,8 @@ use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::time::Duration;
 
-pub(crate) use merge::{DEFAULTS, Flags, load};
+pub(crate) use merge::{DEFAULTS, Flags, load, unknown_variables};
+pub(crate) use raw::{default_data_dir, origin};
 
 /// Everything a node needs to know, checked.
 #[derive(Clone, Debug)]

@@ -255,6 +255,11 @@ fn data_dir(given: PathBuf) -> Result<PathBuf, CheckError> {
     if !given.as_os_str().is_empty() {
         return Ok(given);
     }
+    default_data_dir().ok_or(CheckError::NoDataDir)
+}
+
+/// Where everything is kept if nobody says otherwise.
+pub(crate) fn default_data_dir() -> Option<PathBuf> {
     let absolute = |name| {
         std::env::var_os(name)
             .map(PathBuf::from)
@@ -263,22 +268,23 @@ fn data_dir(given: PathBuf) -> Result<PathBuf, CheckError> {
     absolute("XDG_DATA_HOME")
         .or_else(|| absolute("HOME").map(|home| home.join(".local/share")))
         .map(|base| base.join("hither"))
-        .ok_or(CheckError::NoDataDir)
 }
 
 fn public_url(given: &str) -> Result<Option<String>, CheckError> {
     if given.is_empty() {
         return Ok(None);
     }
+    origin(given).map(Some).ok_or(CheckError::PublicUrl)
+}
+
+/// What stands before the path of every address of a node, without a trailing slash.
+pub(crate) fn origin(given: &str) -> Option<String> {
     let url = given.trim_end_matches('/');
     let host = url
         .strip_prefix("https://")
-        .or_else(|| url.strip_prefix("http://"))
-        .ok_or(CheckError::PublicUrl)?;
-    if crate::node::grants::host_of(host).is_none() {
-        return Err(CheckError::PublicUrl);
-    }
-    Ok(Some(url.to_owned()))
+        .or_else(|| url.strip_prefix("http://"))?;
+    crate::node::grants::host_of(host)?;
+    Some(url.to_owned())
 }
 
 fn relay_host(given: String) -> Result<Option<String>, CheckError> {

@@ -9,7 +9,7 @@ use serde::Serialize;
 use super::private_file;
 use super::relay::Running;
 use super::tls::OwnCa;
-use crate::config::Config;
+use crate::config::{self, Config};
 use crate::failure::Failure;
 
 /// Everything there is to say.
@@ -48,8 +48,9 @@ impl Greeting<'_> {
         }
         let _infallible = write!(
             text,
-            "\nData: {}\nInvite somebody: hither invite\nStop: Ctrl-C",
-            self.data_dir.display()
+            "\nData: {}\nInvite somebody: {}\nStop: Ctrl-C",
+            self.data_dir.display(),
+            invite(self.data_dir, config::default_data_dir().as_deref())
         );
         text
     }
@@ -74,6 +75,21 @@ impl Greeting<'_> {
         self.relay
             .map(|relay| relay.access.urls(host))
             .unwrap_or_default()
+    }
+}
+
+/// The command that finds this node again, as a shell takes it.
+fn invite(data_dir: &Path, default: Option<&Path>) -> String {
+    if default == Some(data_dir) {
+        return "hither invite".to_owned();
+    }
+    let path = std::path::absolute(data_dir).unwrap_or_else(|_| data_dir.to_owned());
+    let path = path.to_string_lossy();
+    let plain = |c: char| c.is_alphanumeric() || "/._-+@%:,=".contains(c);
+    if path.chars().all(plain) {
+        format!("hither invite --data-dir {path}")
+    } else {
+        format!("hither invite --data-dir '{}'", path.replace('\'', r"'\''"))
     }
 }
 
@@ -156,4 +172,20 @@ pub(crate) fn table<const N: usize>(head: [String; N], rows: &[[String; N]]) -> 
         text.push('\n');
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_greeting_says_how_to_invite_to_this_very_node() {
+        let said = |at: &str| invite(Path::new(at), Some(Path::new("/home/ana/hither")));
+        assert_eq!(said("/home/ana/hither"), "hither invite");
+        assert_eq!(said("/srv/x"), "hither invite --data-dir /srv/x");
+        assert_eq!(
+            said("/srv/ana's node"),
+            r"hither invite --data-dir '/srv/ana'\''s node'"
+        );
+    }
 }

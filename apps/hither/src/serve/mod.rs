@@ -26,7 +26,7 @@ use crate::node::Node;
 use crate::node::bus::Bus;
 use crate::node::grants::Grants;
 use crate::node::rate::Rates;
-use crate::words::say;
+use crate::words::{remark, say};
 use crate::{clock, web};
 pub(crate) use greeting::table;
 use listen::Listeners;
@@ -74,9 +74,17 @@ fn configure(flags: &ServeFlags) -> Result<Config, Failure> {
 /// The configuration of this process.
 pub(crate) fn load(flags: &Flags) -> Result<Config, Failure> {
     // A variable that is no text is none of ours.
-    let environment = std::env::vars_os()
-        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
-    config::load(flags, environment).map_err(|error| {
+    let environment: Vec<_> = std::env::vars_os()
+        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+        .collect();
+    let names = environment.iter().map(|(name, _)| name.clone());
+    for (name, nearest) in config::unknown_variables(names) {
+        let nearest = nearest.map_or_else(String::new, |name| format!("; did you mean {name}?"));
+        remark(&format!(
+            "the environment variable {name} is no setting{nearest}"
+        ));
+    }
+    config::load(flags, environment.into_iter()).map_err(|error| {
         Failure::caused_by("the configuration cannot be used", &error)
             .hint("`hither serve --print-default-config` shows every setting with its explanation.")
     })

@@ -91,7 +91,10 @@ fn explain(error: &StartError) -> Failure {
             "the relay cannot listen on {address}: another program uses this port"
         ))
         .hint("Stop the other program; it may be another hither.")
-        .hint("Or choose another port: HITHER_RELAY__PORT=0 hither serve takes any free one."),
+        .hint(
+            "Or change the setting relay.port (or relay.listen_udp and relay.listen_tcp): \
+             HITHER_RELAY__PORT=0 hither serve takes any free port.",
+        ),
         StartError::Wildcard { .. } => failure.hint(
             "Name each address of this machine in relay.listen_udp instead of 0.0.0.0 or [::].",
         ),

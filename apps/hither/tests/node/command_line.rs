@@ -122,6 +122,57 @@ fn inviting_needs_a_node() {
 }
 
 #[test]
+fn an_invitation_to_no_address_is_refused() {
+    let node = Node::start();
+    for address in ["foo", "https://a/b", "ftp://a", "https://"] {
+        let refused = hither()
+            .args(["invite", "--address", address, "--data-dir"])
+            .arg(node.data_dir())
+            .output()
+            .unwrap();
+        assert!(!refused.status.success(), "{address}");
+        assert!(err(&refused).contains("is no address"), "{}", err(&refused));
+    }
+}
+
+#[test]
+fn the_greeting_names_the_data_directory_that_invitations_need() {
+    let node = Node::start();
+    let command = format!("hither invite --data-dir {}", node.data_dir().display());
+    assert!(node.said().contains(&command), "{}", node.said());
+}
+
+#[test]
+fn a_directory_that_cannot_be_read_is_not_said_to_be_empty() {
+    let directory = tempfile::tempdir().unwrap();
+    let circle = directory.path().join("circle");
+    std::os::unix::fs::symlink(&circle, &circle).unwrap();
+    let refused = hither()
+        .args(["admin", "retained", "--data-dir"])
+        .arg(&circle)
+        .output()
+        .unwrap();
+    assert!(!refused.status.success());
+    let said = err(&refused);
+    assert!(said.contains("cannot read the data directory"), "{said}");
+}
+
+#[test]
+fn a_variable_that_is_no_setting_is_said_to_be_none() {
+    let sheet = hither()
+        .args(["--print-network-sheet", "--data-dir", "/nowhere"])
+        .env("HITHER_LOG_FILTER", "debug")
+        .output()
+        .unwrap();
+    assert!(sheet.status.success(), "{}", err(&sheet));
+    let said = err(&sheet);
+    assert!(
+        said.contains("HITHER_LOG_FILTER is no setting; did you mean HITHER_LOG__FILTER?"),
+        "{said}"
+    );
+}
+
+#[test]
 fn what_is_retained_is_listed_kind_by_kind() {
     let node = Node::start();
     let mut socket = Device::owner(&node).sign_in(&node);

@@ -25,7 +25,7 @@ fn with_variable(name: &str, value: &str) -> Result<Config, LoadError> {
 
 fn complaint(result: Result<Config, LoadError>) -> String {
     let text = result.unwrap_err().to_string();
-    text.split_once("hither.toml ")
+    text.split_once("hither.toml, ")
         .map_or_else(|| text.clone(), |(_, rest)| rest.to_owned())
 }
 
@@ -43,19 +43,19 @@ fn the_documented_defaults_are_usable_and_stay_on_this_machine() {
 fn an_unknown_setting_is_refused_with_the_nearest_name() {
     assert_eq!(
         complaint(with_file("[http]\nlistn = []")),
-        "has the unknown setting http.listn; did you mean http.listen?"
+        "line 2, has the unknown setting http.listn; did you mean http.listen?"
     );
     assert_eq!(
         complaint(with_file("[htpp]\nlisten = []")),
-        "has the unknown setting htpp; did you mean http?"
+        "line 1, has the unknown setting htpp; did you mean http?"
     );
     assert_eq!(
         complaint(with_file("[relay]\nopen_registration = true")),
-        "has the unknown setting relay.open_registration; did you mean node.open_registration?"
+        "line 2, has the unknown setting relay.open_registration; did you mean node.open_registration?"
     );
     assert_eq!(
         complaint(with_file("[node]\nzzz = 1")),
-        "has the unknown setting node.zzz"
+        "line 2, has the unknown setting node.zzz"
     );
     assert_eq!(
         complaint(with_variable("HITHER_HTTP__LISTN", "")),
@@ -68,11 +68,12 @@ fn an_unknown_setting_is_refused_with_the_nearest_name() {
 fn a_value_of_another_type_is_refused_with_what_is_needed() {
     assert_eq!(
         complaint(with_file("[node]\nopen_registration = \"yes\"")),
-        "gives node.open_registration a text in quotes, where true or false is needed"
+        "line 2, gives node.open_registration a text in quotes, where true or false is needed; \
+         did you mean true?"
     );
     assert_eq!(
         complaint(with_file("http = 1")),
-        "gives http a whole number, where a section is needed"
+        "line 1, gives http a whole number, where a section is needed"
     );
 }
 
@@ -82,9 +83,67 @@ fn a_file_that_is_not_toml_is_refused_with_the_line() {
 }
 
 #[test]
-fn an_address_that_is_none_is_refused() {
-    let text = complaint(with_file("[http]\nlisten = [\"localhost\"]"));
-    assert!(text.contains("listen"), "{text}");
+fn a_value_that_cannot_be_used_is_refused_with_its_line_and_the_nearest_one_that_can() {
+    for (text, line, setting, nearest) in [
+        (
+            "[http]\nlisten = [\"localhost\"]",
+            2,
+            "http.listen",
+            "[\"127.0.0.1:8440\"]",
+        ),
+        (
+            "[http]\n\nlisten = [\":80\"]",
+            3,
+            "http.listen",
+            "[\"0.0.0.0:80\"]",
+        ),
+        (
+            "[http]\nlisten = \"[::1]:80\"",
+            2,
+            "http.listen",
+            "[\"[::1]:80\"]",
+        ),
+        ("[relay]\nport = \"3478\"", 2, "relay.port", "3478"),
+        ("[relay]\nport = 347800", 2, "relay.port", "65535"),
+        ("[relay]\nenabled = \"off\"", 2, "relay.enabled", "false"),
+        ("[node]\n# a name\nname = 7", 3, "node.name", "\"7\""),
+        ("[tls]\nmode = \"ownca\"", 2, "tls.mode", "\"own-ca\""),
+    ] {
+        let said = complaint(with_file(text));
+        assert!(
+            said.starts_with(&format!("line {line}, gives {setting} ")),
+            "{said}"
+        );
+        assert!(
+            said.ends_with(&format!("; did you mean {nearest}?")),
+            "{said}"
+        );
+    }
+    let said = complaint(with_variable("HITHER_TLS__MODE", "on"));
+    assert!(
+        said.starts_with("the environment variable HITHER_TLS__MODE gives tls.mode"),
+        "{said}"
+    );
+}
+
+#[test]
+fn a_variable_that_is_no_setting_is_named_with_the_nearest_that_is() {
+    let unknown = |name: &str| {
+        let found = unknown_variables(std::iter::once(name.to_owned()));
+        found.into_iter().next()
+    };
+    for (name, nearest) in [
+        ("HITHER_LOG_FILTER", Some("HITHER_LOG__FILTER")),
+        ("HITHER_DATA_DIR", Some("HITHER_NODE__DATA_DIR")),
+        ("HITHER_RELAY_PORT", Some("HITHER_RELAY__PORT")),
+        ("HITHER_XYZZY", None),
+    ] {
+        let found = unknown(name).map(|(_, nearest)| nearest);
+        assert_eq!(found, Some(nearest.map(str::to_owned)), "{name}");
+    }
+    for fine in ["HITHER_LOG__FILTER", "HITHER_SKIP_WEB", "HOME", "HITHERTO"] {
+        assert_eq!(unknown(fine), None, "{fine}");
+    }
 }
 
 #[test]
