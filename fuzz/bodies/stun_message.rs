@@ -5,13 +5,14 @@
 use hither_sansio::{Duration, Now, UnixTime};
 use hither_stun::attribute::AttributeType;
 use hither_stun::channel_data::ChannelData;
-use hither_stun::credential::{SharedSecret, mint};
+use hither_stun::credential::{Secrets, SharedSecret, mint};
 use hither_stun::framing::{Deframer, MAX_FRAME_LEN};
 use hither_stun::integrity::IntegrityKey;
 use hither_stun::message::{MAX_ATTRIBUTES, Message, MessageBuilder};
 use hither_stun::message_type::{Class, Method};
 use hither_stun::server::{
-    Config, Decision, Event, FiveTuple, Limits, PeerAddr, PortRange, RelayedAddr, Server, Transport,
+    Config, Decision, Event, FiveTuple, Limits, PeerAddr, PeerRules, PortRange, RelayedAddr,
+    Server, Transport,
 };
 use hither_stun::transaction::TransactionId;
 use rand_chacha::ChaCha20Rng;
@@ -128,11 +129,16 @@ impl World {
         let secret = SharedSecret::new(*b"fuzz");
         let config = Config {
             realm: REALM.into(),
-            secret: secret.clone(),
+            secrets: Secrets::only(secret.clone()),
             relayed_ips: vec![[127, 0, 0, 1].into()],
             ports: PortRange::DYNAMIC,
             listeners: vec![([127, 0, 0, 1], 3478).into()],
-            allow_private_peers: true,
+            own_ips: Vec::new(),
+            service_ports: Vec::new(),
+            peers: PeerRules {
+                private: true,
+                ..PeerRules::default()
+            },
             limits: Limits {
                 max_unauthenticated_per_second: u32::MAX,
                 ..Limits::RECOMMENDED

@@ -5,8 +5,8 @@ use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
-use hither_stun::SharedSecret;
-use hither_stun::server::{Config, ConfigError, Limits, PortRange};
+use hither_stun::server::{Config, ConfigError, Limits, PeerRules, PortRange};
+use hither_stun::{Secrets, SharedSecret};
 
 /// One relay.
 #[derive(Clone, Debug)]
@@ -106,11 +106,16 @@ impl RelayConfig {
     pub(crate) fn into_machine(self, listeners: Vec<SocketAddr>) -> Config {
         Config {
             realm: self.realm,
-            secret: self.secret,
+            secrets: Secrets::only(self.secret),
             relayed_ips: self.relayed_ips,
             ports: self.ports,
             listeners,
-            allow_private_peers: self.allow_private_peers,
+            own_ips: Vec::new(),
+            service_ports: Vec::new(),
+            peers: PeerRules {
+                private: self.allow_private_peers,
+                ..PeerRules::default()
+            },
             limits: self.limits,
         }
     }

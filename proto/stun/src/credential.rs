@@ -60,6 +60,36 @@ impl fmt::Debug for SharedSecret {
     }
 }
 
+/// The secret that credentials are minted with, and the one before it, whose credentials are still good
+/// while the secret is being changed everywhere.
+#[derive(Clone, Debug)]
+pub struct Secrets {
+    /// What new credentials are minted with.
+    pub current: SharedSecret,
+    /// What older ones were minted with.
+    pub previous: Option<SharedSecret>,
+}
+
+impl Secrets {
+    /// One secret, and none before it.
+    #[must_use]
+    pub const fn only(current: SharedSecret) -> Self {
+        Self {
+            current,
+            previous: None,
+        }
+    }
+
+    /// The newest first.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &SharedSecret> {
+        core::iter::once(&self.current).chain(&self.previous)
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.iter().any(SharedSecret::is_empty)
+    }
+}
+
 /// What a client needs to get allocations until the expiry in its username.
 #[derive(Clone, PartialEq, Eq)]
 pub struct TurnCredential {

@@ -44,7 +44,7 @@ pub mod transaction;
 mod rfc5769;
 
 pub use channel_data::ChannelNumber;
-pub use credential::{SharedSecret, TurnCredential};
+pub use credential::{Secrets, SharedSecret, TurnCredential};
 pub use message::{Message, MessageBuilder};
 pub use server::{Config, Server};
 pub use transaction::TransactionId;

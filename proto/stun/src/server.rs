@@ -41,7 +41,7 @@ use rand_core::CryptoRng;
 pub use config::{Config, ConfigError, Limits, MAX_REALM_LEN, PortRange};
 pub use counters::Counters;
 pub use forward::{Decision, Frame};
-pub use peer_policy::AddressClass;
+pub use peer_policy::{AddressClass, MAX_NETS, Net, NetError, PeerRules};
 pub use tuple::{FiveTuple, PeerAddr, RelayedAddr, Transport};
 
 use crate::nonce::NonceKey;

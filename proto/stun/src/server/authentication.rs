@@ -67,13 +67,12 @@ impl<R: CryptoRng> Server<R> {
         }
         let username = core::str::from_utf8(username).ok()?;
         let expiry = credential::expiry(username)?;
-        let key = self
-            .config
-            .secret
-            .integrity_key(username, &self.config.realm);
-        if !request.verify_integrity(&key) {
-            return None;
-        }
+        let realm = &self.config.realm;
+        let mut keys = self.config.secrets.iter();
+        let key = keys
+            .by_ref()
+            .map(|secret| secret.integrity_key(username, realm))
+            .find(|key| request.verify_integrity(key))?;
         let holds_allocation = request.method() != Method::ALLOCATE
             && self
                 .table

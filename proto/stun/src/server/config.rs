@@ -5,7 +5,8 @@ use core::net::{IpAddr, SocketAddr};
 
 use hither_sansio::Duration;
 
-use crate::credential::SharedSecret;
+use super::peer_policy::{MAX_NETS, PeerRules};
+use crate::credential::Secrets;
 
 /// The longest realm that is accepted, in bytes (RFC 8489 §14.9 allows 128 characters).
 pub const MAX_REALM_LEN: usize = 128;
@@ -16,7 +17,7 @@ pub struct Config {
     /// The realm of the long-term credentials: a name people may see, in plain ASCII.
     pub realm: String,
     /// Shared with whoever mints credentials.
-    pub secret: SharedSecret,
+    pub secrets: Secrets,
     /// Addresses that relayed ports are opened on, the preferred one of a family first. Concrete ones:
     /// clients are told them.
     pub relayed_ips: Vec<IpAddr>,
@@ -24,9 +25,12 @@ pub struct Config {
     pub ports: PortRange,
     /// Addresses that clients send to. Nothing is ever relayed to them.
     pub listeners: Vec<SocketAddr>,
-    /// Whether peers in private and loopback ranges may be reached, provided that the relayed addresses are
-    /// of the same kind. For one machine or one island without the Internet.
-    pub allow_private_peers: bool,
+    /// What other addresses this machine has: those it binds where clients are told another one.
+    pub own_ips: Vec<IpAddr>,
+    /// Ports of what else the node runs. Nothing is relayed to them on this machine's own addresses.
+    pub service_ports: Vec<u16>,
+    /// Which peers may be reached.
+    pub peers: PeerRules,
     /// How much of everything.
     pub limits: Limits,
 }
@@ -115,6 +119,9 @@ pub enum ConfigError {
     /// A port range without ports, or with port 0.
     #[error("the range of relayed ports is empty")]
     Ports,
+    /// More networks than are walked through for each peer.
+    #[error("a list of peer networks has more than {MAX_NETS} entries; join some of them")]
+    PeerRules,
 }
 
 impl Config {
@@ -126,7 +133,7 @@ impl Config {
         if self.realm.is_empty() || self.realm.len() > MAX_REALM_LEN || !realm_is_plain {
             return Err(ConfigError::Realm);
         }
-        if self.secret.is_empty() {
+        if self.secrets.is_empty() {
             return Err(ConfigError::Secret);
         }
         let is_concrete = |ip: &IpAddr| !ip.is_unspecified() && !ip.is_multicast();
@@ -135,6 +142,9 @@ impl Config {
         }
         if self.ports.first == 0 || self.ports.first > self.ports.last {
             return Err(ConfigError::Ports);
+        }
+        if !self.peers.are_bounded() {
+            return Err(ConfigError::PeerRules);
         }
         Ok(())
     }

@@ -5,5 +5,6 @@ mod allocations;
 mod authentication;
 mod data;
 mod model;
+mod peer_rules;
 mod peers;
 mod scene;

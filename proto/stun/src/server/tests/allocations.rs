@@ -2,11 +2,11 @@
 
 use super::scene::{LISTENER, PEER, RELAYED_V4, RELAYED_V6, Scene, config, udp_transport};
 use crate::attribute::AttributeType;
-use crate::credential::SharedSecret;
+use crate::credential::{Secrets, SharedSecret};
 use crate::error_code::ErrorCode;
 use crate::message_type::Method;
 use crate::server::{
-    Config, ConfigError, Decision, Event, PortRange, RelayedAddr, Server, Transport,
+    Config, ConfigError, Decision, Event, MAX_NETS, Net, PortRange, RelayedAddr, Server, Transport,
 };
 use rand_chacha::ChaCha20Rng;
 use rand_core::SeedableRng;
@@ -371,8 +371,23 @@ fn a_configuration_that_cannot_work_is_refused() {
         };
         assert_eq!(refused(config), ConfigError::Realm);
     }
-    let secret = SharedSecret::new(Vec::new());
-    assert_eq!(refused(Config { secret, ..config() }), ConfigError::Secret);
+    let empty = || SharedSecret::new(Vec::new());
+    for secrets in [
+        Secrets::only(empty()),
+        Secrets {
+            current: SharedSecret::new(*b"shared"),
+            previous: Some(empty()),
+        },
+    ] {
+        let config = Config {
+            secrets,
+            ..config()
+        };
+        assert_eq!(refused(config), ConfigError::Secret);
+    }
+    let mut too_many = config();
+    too_many.peers.deny = vec![Net::one([9, 9, 9, 9].into()); MAX_NETS + 1];
+    assert_eq!(refused(too_many), ConfigError::PeerRules);
     for ips in [
         vec![],
         vec!["0.0.0.0".parse().unwrap()],

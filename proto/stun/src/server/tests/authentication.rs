@@ -4,7 +4,7 @@ use hither_sansio::Duration;
 
 use super::scene::{Scene, udp_transport};
 use crate::attribute::AttributeType;
-use crate::credential::SharedSecret;
+use crate::credential::{Secrets, SharedSecret};
 use crate::error_code::ErrorCode;
 use crate::message::Message;
 use crate::message_type::{Class, Method};
@@ -129,7 +129,7 @@ fn a_nonce_of_another_client_is_stale() {
 fn a_credential_from_another_secret_is_refused() {
     let mut scene = Scene::new();
     let mut config = super::scene::config();
-    config.secret = SharedSecret::new(*b"another");
+    config.secrets = Secrets::only(SharedSecret::new(*b"another"));
     let mut eve = Scene::with(config).client(ANA);
     eve.nonce = scene.client(ANA).nonce;
     let answer = scene.request(&eve, Method::ALLOCATE, udp_transport);

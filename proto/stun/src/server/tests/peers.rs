@@ -4,7 +4,7 @@ use super::scene::{Client, RELAYED_V6, Scene, config};
 use crate::attribute::AttributeType;
 use crate::error_code::ErrorCode;
 use crate::message_type::Method;
-use crate::server::{AddressClass, Config, Decision};
+use crate::server::{AddressClass, Config, Decision, PeerRules};
 
 const ANA: &str = "192.0.2.1:1000";
 
@@ -243,11 +243,14 @@ fn a_public_relay_exempts_only_relayed_addresses_of_its_own() {
     assert_eq!(scene.say_to(&ana, "9.1.1.1:53", b"x"), Decision::Keep);
 }
 
-fn relay_on(ip: &str, allow_private_peers: bool) -> (Scene, Client) {
+fn relay_on(ip: &str, private: bool) -> (Scene, Client) {
     let mut scene = Scene::with(Config {
         relayed_ips: vec![ip.parse().unwrap()],
         listeners: vec![format!("{ip}:3478").parse().unwrap()],
-        allow_private_peers,
+        peers: PeerRules {
+            private,
+            ..PeerRules::default()
+        },
         ..config()
     });
     let (ana, _) = scene.allocated(ANA);

@@ -9,14 +9,14 @@ use rand_core::SeedableRng;
 
 use crate::address::XorAddress;
 use crate::attribute::AttributeType;
-use crate::credential::{SharedSecret, TurnCredential, mint};
+use crate::credential::{Secrets, SharedSecret, TurnCredential, mint};
 use crate::error_code::ErrorCode;
 use crate::integrity::IntegrityKey;
 use crate::message::{Message, MessageBuilder};
 use crate::message_type::{Class, Method};
 use crate::server::{
-    Config, Decision, Event, FiveTuple, Limits, PeerAddr, PortRange, RelayedAddr, Server, Transmit,
-    Transport,
+    Config, Decision, Event, FiveTuple, Limits, PeerAddr, PeerRules, PortRange, RelayedAddr,
+    Server, Transmit, Transport,
 };
 use crate::transaction::TransactionId;
 
@@ -32,11 +32,13 @@ pub(super) const OTHER_PEER: &str = "8.8.8.8:6000";
 pub(super) fn config() -> Config {
     Config {
         realm: REALM.into(),
-        secret: SharedSecret::new(*b"shared"),
+        secrets: Secrets::only(SharedSecret::new(*b"shared")),
         relayed_ips: vec![RELAYED_V4.parse().unwrap()],
         ports: PortRange::DYNAMIC,
         listeners: vec![LISTENER.parse().unwrap()],
-        allow_private_peers: false,
+        own_ips: Vec::new(),
+        service_ports: Vec::new(),
+        peers: PeerRules::default(),
         limits: Limits::RECOMMENDED,
     }
 }
@@ -79,7 +81,7 @@ impl Scene {
             instant: Instant::from_millis(1_000),
             unix: UnixTime::from_secs(1_800_000_000),
         };
-        let secret = config.secret.clone();
+        let secret = config.secrets.current.clone();
         Self {
             server: Server::new(config, ChaCha20Rng::seed_from_u64(1), now).unwrap(),
             now,
