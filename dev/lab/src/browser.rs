@@ -36,6 +36,8 @@ pub struct BrowserConfig {
     pub profile: Option<PathBuf>,
     /// The network namespace to start in, as `ip netns` knows it.
     pub netns: Option<String>,
+    /// Environment variables, beside those of this process.
+    pub env: Vec<(String, String)>,
     /// Width and height of the window in pixels.
     pub window: (u32, u32),
     /// Names for `--disable-features`, beside those that are always off.
@@ -52,6 +54,7 @@ impl BrowserConfig {
             name: name.to_owned(),
             profile: None,
             netns: None,
+            env: Vec::new(),
             window: (1440, 900),
             disable_features: Vec::new(),
             extra_args: Vec::new(),
@@ -104,6 +107,7 @@ impl Browser {
             }
         };
         command
+            .envs(config.env.iter().map(|(name, value)| (name, value)))
             .args(arguments(config, &profile))
             .arg("about:blank")
             .stdin(Stdio::null())

@@ -86,6 +86,9 @@ pub enum LabError {
         /// The end of what it printed.
         log: String,
     },
+    /// This process may not make network namespaces, or the machine has no `ip`.
+    #[error("network namespaces are not to be had here (they need root and iproute2): {0}")]
+    NoNamespaces(String),
     /// A test found something else than it expected.
     #[error("{0}")]
     Unexpected(String),

@@ -10,6 +10,8 @@
 //!   and started again.
 //! * [`Person`]: somebody in front of a browser of their own, who invites, writes and calls.
 //! * [`Meddler`] and [`Tap`]: a node that reads and alters what it carries, and a line that is listened to.
+//! * [`Net`]: hosts in network namespaces of their own, with firewalls; a node, a browser or any program
+//!   runs on one of them.
 //! * [`BareCall`]: a call with nothing of ours in it, to measure ours against.
 //! * [`FileServer`]: pages for the tests of the laboratory itself.
 //!
@@ -35,6 +37,7 @@ mod error;
 mod files;
 mod keys;
 mod meddler;
+mod net;
 mod node;
 mod page;
 mod person;
@@ -48,6 +51,7 @@ pub use console::{ConsoleLine, Level};
 pub use error::{Evidence, LabError};
 pub use files::FileServer;
 pub use meddler::{Meddler, Post};
+pub use net::{Capture, Count, Counts, Firewall, Flow, Host, Net, Packet, Protocol};
 pub use node::{Node, NodeConfig, Ready};
 pub use page::{AxNode, Page};
 pub use person::{Carried, Media, PASSPHRASE, Passed, Person, PersonConfig, Shown, copy_tree};

@@ -105,6 +105,10 @@ pub struct PersonConfig {
     pub profile: Option<PathBuf>,
     /// More arguments for the browser.
     pub extra_args: Vec<String>,
+    /// The network namespace of the browser, as `ip netns` knows it.
+    pub netns: Option<String>,
+    /// More environment variables for the browser.
+    pub env: Vec<(String, String)>,
 }
 
 /// A person with a browser and a profile of their own.
@@ -690,6 +694,8 @@ fn open(
     let browser = Browser::launch(&BrowserConfig {
         profile: Some(profile.to_owned()),
         extra_args: config.extra_args.clone(),
+        netns: config.netns.clone(),
+        env: config.env.clone(),
         ..BrowserConfig::new(name)
     })?;
     let mut page = browser.new_page("about:blank")?;

@@ -1,0 +1,208 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! The laboratory's own tests: hosts, their firewalls, and what is captured.
+#![expect(clippy::expect_used, reason = "a test may fail loudly")]
+
+use std::io::{Read, Write};
+use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream, UdpSocket};
+use std::path::Path;
+use std::process::Command;
+use std::thread;
+use std::time::Duration;
+
+use hither_lab::{Firewall, Flow, Host, LabError, Net, Protocol};
+
+/// How long to wait for what must not come.
+const IN_VAIN: Duration = Duration::from_millis(400);
+
+#[test]
+fn hosts_reach_each_other_over_the_backbone_in_both_families() -> Result<(), LabError> {
+    let Some(net) = Net::new_or_skip("hosts reach each other")? else {
+        return Ok(());
+    };
+    let (one, two) = (net.host("one")?, net.host("two")?);
+    for ip in [IpAddr::from(two.ipv4()), two.ipv6().into()] {
+        assert_eq!(tcp(&one, &two, ip)?, Some(source_of(&one, ip)));
+        assert_eq!(udp(&one, &two, ip)?, Some(source_of(&one, ip)));
+    }
+    let neighbours = one.command("ip").args(["route"]).output();
+    let neighbours = neighbours.expect("ip runs").stdout;
+    let neighbours = String::from_utf8_lossy(&neighbours).into_owned();
+    assert!(
+        !neighbours.contains(&two.ipv4().to_string()),
+        "{neighbours}"
+    );
+    Ok(())
+}
+
+#[test]
+fn a_firewall_lets_through_what_it_names_and_counts_the_rest() -> Result<(), LabError> {
+    let Some(net) = Net::new_or_skip("a firewall lets through what it names")? else {
+        return Ok(());
+    };
+    let (one, two, three) = (net.host("one")?, net.host("two")?, net.host("three")?);
+    let flow = Flow::all(Protocol::Tcp).with(two.ipv4().into());
+    one.firewall(&Firewall::closed_but_for(&[flow]))?;
+    assert!(tcp(&one, &two, two.ipv4().into())?.is_some());
+    let before = one.counts()?;
+    assert!(
+        before.named[0].packets > 4 && before.named[0].bytes > 160,
+        "{before:?}"
+    );
+    assert_eq!(before.rest.packets, 0, "{before:?}");
+
+    assert_eq!(udp(&one, &two, two.ipv4().into())?, None);
+    assert_eq!(udp(&two, &one, one.ipv4().into())?, None);
+    assert_eq!(tcp(&one, &three, three.ipv4().into())?, None);
+    assert_eq!(tcp(&one, &two, two.ipv6().into())?, None);
+    let after = one.counts()?;
+    assert!(after.rest.packets >= 4, "{after:?}");
+    assert_eq!(after.named, before.named, "{after:?}");
+
+    one.firewall(&Firewall::open_but_for(&[Flow::all(Protocol::Udp)]))?;
+    assert!(tcp(&one, &three, three.ipv6().into())?.is_some());
+    assert_eq!(udp(&one, &three, three.ipv4().into())?, None);
+    Ok(())
+}
+
+#[test]
+fn a_firewall_knows_ports() -> Result<(), LabError> {
+    let Some(net) = Net::new_or_skip("a firewall knows ports")? else {
+        return Ok(());
+    };
+    let (one, two) = (net.host("one")?, net.host("two")?);
+    let open = [Flow::tcp(443).with(two.ipv4().into()), Flow::udp(443)];
+    one.firewall(&Firewall::closed_but_for(&open))?;
+    let at = |port| SocketAddr::new(two.ipv4().into(), port);
+    assert!(tcp_at(&one, &two, at(443))?.is_some());
+    assert_eq!(tcp_at(&one, &two, at(444))?, None);
+    assert!(udp_at(&one, &two, at(443))?.is_some());
+    assert_eq!(udp_at(&one, &two, at(444))?, None);
+    Ok(())
+}
+
+#[test]
+fn a_capture_has_what_was_said() -> Result<(), LabError> {
+    let Some(net) = Net::new_or_skip("a capture has what was said")? else {
+        return Ok(());
+    };
+    let (one, two) = (net.host("one")?, net.host("two")?);
+    let capture = one.capture()?;
+    for ip in [IpAddr::from(two.ipv4()), two.ipv6().into()] {
+        assert!(udp(&one, &two, ip)?.is_some());
+        assert!(tcp(&one, &two, ip)?.is_some());
+        for protocol in [Protocol::Udp, Protocol::Tcp] {
+            let heard = |from: IpAddr, to: IpAddr| {
+                capture.packets().iter().any(|packet| {
+                    packet.protocol == protocol
+                        && (packet.from.ip(), packet.to.ip()) == (from, to)
+                        && packet.head == b"hello"
+                        && packet.length == 5
+                })
+            };
+            let own = source_of(&one, ip);
+            while !(heard(own, ip) && heard(ip, own)) {
+                thread::sleep(Duration::from_millis(10));
+            }
+        }
+    }
+    Ok(())
+}
+
+#[test]
+fn nothing_is_left_after_a_panic_or_of_a_dead_process() -> Result<(), LabError> {
+    let Some(net) = Net::new_or_skip("nothing is left")? else {
+        return Ok(());
+    };
+    let name = net.host("gone")?.netns().to_owned();
+    assert!(!names().contains(&name));
+
+    let panicked = thread::spawn(move || {
+        let host = net.host("panicking").expect("a host");
+        let sleeping = host.command("sleep").arg("600").spawn().expect("it starts");
+        std::panic::panic_any((host.netns().to_owned(), sleeping));
+    });
+    let said = panicked.join().expect_err("it panics");
+    let (name, mut sleeping) = *said
+        .downcast::<(String, std::process::Child)>()
+        .expect("its words");
+    assert!(!names().contains(&name));
+    assert!(!sleeping.wait().expect("it ends").success());
+
+    let mut short_lived = Command::new("true").spawn().expect("it starts");
+    short_lived.wait().expect("it ends");
+    let left = format!("hither-lab-{}-0-left", short_lived.id());
+    let made = Command::new("ip").args(["netns", "add", &left]).status();
+    assert!(made.expect("ip runs").success());
+    let _next = Net::new()?;
+    assert!(!names().contains(&left));
+    Ok(())
+}
+
+fn names() -> Vec<String> {
+    let names = std::fs::read_dir(Path::new("/run/netns")).expect("there are namespaces");
+    names
+        .map(|name| {
+            name.expect("a name")
+                .file_name()
+                .to_string_lossy()
+                .into_owned()
+        })
+        .collect()
+}
+
+fn source_of(host: &Host, like: IpAddr) -> IpAddr {
+    match like {
+        IpAddr::V4(_) => host.ipv4().into(),
+        IpAddr::V6(_) => host.ipv6().into(),
+    }
+}
+
+fn tcp(from: &Host, to: &Host, ip: IpAddr) -> Result<Option<IpAddr>, LabError> {
+    tcp_at(from, to, SocketAddr::new(ip, 7))
+}
+
+fn udp(from: &Host, to: &Host, ip: IpAddr) -> Result<Option<IpAddr>, LabError> {
+    udp_at(from, to, SocketAddr::new(ip, 7))
+}
+
+/// Says hello and hears it again; whom the other host saw, if that worked.
+fn tcp_at(from: &Host, to: &Host, at: SocketAddr) -> Result<Option<IpAddr>, LabError> {
+    let listener = to.inside(|| TcpListener::bind(at))?.expect("a free port");
+    let stream = from.inside(|| TcpStream::connect_timeout(&at, IN_VAIN))?;
+    let Ok(mut stream) = stream else {
+        return Ok(None);
+    };
+    let (mut accepted, source) = listener.accept().expect("it is connected");
+    let mut heard = [0; 5];
+    stream.write_all(b"hello").expect("sent");
+    accepted.read_exact(&mut heard).expect("heard");
+    accepted.write_all(&heard).expect("sent back");
+    stream.read_exact(&mut heard).expect("heard again");
+    assert_eq!(&heard, b"hello");
+    Ok(Some(source.ip()))
+}
+
+/// The same in datagrams.
+fn udp_at(from: &Host, to: &Host, at: SocketAddr) -> Result<Option<IpAddr>, LabError> {
+    let bind = |host: &Host, at: SocketAddr| {
+        host.inside(|| {
+            let socket = UdpSocket::bind(at)?;
+            socket.set_read_timeout(Some(IN_VAIN))?;
+            Ok::<_, std::io::Error>(socket)
+        })
+    };
+    let there = bind(to, at)?.expect("a free port");
+    let here = bind(from, SocketAddr::new(source_of(from, at.ip()), 0))?.expect("a free port");
+    // A firewall on the way out says so.
+    let _sent = here.send_to(b"hello", at);
+    let mut heard = [0; 8];
+    let Ok((length, source)) = there.recv_from(&mut heard) else {
+        return Ok(None);
+    };
+    there.send_to(&heard[..length], source).expect("sent back");
+    let Ok(again) = here.recv(&mut heard) else {
+        return Ok(None);
+    };
+    assert_eq!(&heard[..again], b"hello");
+    Ok(Some(source.ip()))
+}
