@@ -2,6 +2,8 @@
 //! What must hold for any bytes that reach the TURN server. Run by the fuzz target of the same name, and
 //! over the committed corpus by `proto/stun/tests/corpus.rs`.
 
+use std::sync::Arc;
+
 use hither_sansio::{Duration, Now, UnixTime};
 use hither_stun::attribute::AttributeType;
 use hither_stun::channel_data::ChannelData;
@@ -12,7 +14,7 @@ use hither_stun::message::{MAX_ATTRIBUTES, Message, MessageBuilder};
 use hither_stun::message_type::{Class, Method};
 use hither_stun::server::{
     Config, Decision, Event, FiveTuple, Limits, PeerAddr, PeerRules, PortRange, RelayedAddr,
-    Server, Transport,
+    RelayedPorts, Run, Server, Shard, Transport,
 };
 use hither_stun::transaction::TransactionId;
 use rand_chacha::ChaCha20Rng;
@@ -79,7 +81,9 @@ fn serve(bytes: &[u8]) {
 
     world.hear(&ana.tuple, bytes, now);
     let peer = PeerAddr::new(([9, 9, 9, 9], 9).into());
-    let decision = world.server.handle_peer(relayed, peer, bytes, now);
+    let decision = world
+        .server
+        .handle_peer(relayed, peer, Run::one(bytes), now);
     check(&decision, bytes);
 
     // The same bytes as methods and attributes of authenticated requests.
@@ -144,7 +148,9 @@ impl World {
                 ..Limits::RECOMMENDED
             },
         };
-        let server = Server::new(config, ChaCha20Rng::seed_from_u64(1), now);
+        let ports = Arc::new(RelayedPorts::new(&config.relayed_ips, config.ports));
+        let rng = ChaCha20Rng::seed_from_u64(1);
+        let server = Server::new(config, Shard(0), ports, rng, now);
         Self {
             server: server.expect("the configuration is right"),
             rng: ChaCha20Rng::seed_from_u64(2),
@@ -204,7 +210,8 @@ impl World {
             .begin(Method::ALLOCATE)
             .finish(None, false)
             .expect("it is short");
-        self.server.handle_client(client.tuple, &request, now);
+        self.server
+            .handle_client(client.tuple, Run::one(&request), now);
         let challenge = self.server.poll_transmit().expect("a challenge").payload;
         let challenge = Message::parse(&challenge).expect("a message");
         challenge
@@ -215,7 +222,7 @@ impl World {
 
     /// Hands bytes in, and does what the server wants; the last socket that was opened.
     fn hear(&mut self, from: &FiveTuple, bytes: &[u8], now: Now) -> Option<RelayedAddr> {
-        let decision = self.server.handle_client(*from, bytes, now);
+        let decision = self.server.handle_client(*from, Run::one(bytes), now);
         check(&decision, bytes);
         let mut opened = None;
         while let Some(event) = self.server.poll_event() {
@@ -236,12 +243,14 @@ impl World {
 fn check(decision: &Decision, bytes: &[u8]) {
     match decision {
         Decision::Keep => {}
+        Decision::ToShard { .. } => panic!("there is no other shard"),
         Decision::ToPeer { payload, .. } => assert!(bytes.get(payload.clone()).is_some()),
         Decision::ToClient { frame, payload, .. } => {
             let payload = bytes
                 .get(payload.clone())
                 .expect("the payload is in the bytes");
-            let whole = [frame.head(), payload, frame.padding()].concat();
+            let head = frame.head(0, payload.len());
+            let whole = [&head, payload, frame.padding(payload.len())].concat();
             assert!(Message::parse(&whole).is_ok() || ChannelData::parse(&whole).is_some());
         }
     }

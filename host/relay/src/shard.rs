@@ -12,7 +12,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
 use hither_stun::server::{
-    Counters, Decision, Event, FiveTuple, PeerAddr, RelayedAddr, Server, Transport,
+    self, Counters, Decision, Event, FiveTuple, PeerAddr, RelayedAddr, RelayedPorts, Run, Server,
+    Transport,
 };
 use rand_chacha::ChaCha20Rng;
 use rand_core::SeedableRng;
@@ -87,8 +88,11 @@ impl Shard {
         getrandom::fill(&mut seed)?;
         let clock = Clock::start();
         let stream_limits = config.streams;
+        let ports = RelayedPorts::new(&config.relayed_ips, config.ports);
         let server = Server::new(
             config.into_machine(all_listeners),
+            server::Shard(0),
+            Arc::new(ports),
             ChaCha20Rng::from_seed(seed),
             clock.now(),
         )?;
@@ -134,7 +138,8 @@ impl Shard {
 
     /// One datagram, or one frame of a stream, from a client.
     pub(crate) fn handle_client(self: &Arc<Self>, client: FiveTuple, bytes: &[u8]) {
-        let decision = self.server().handle_client(client, bytes, self.clock.now());
+        let now = self.clock.now();
+        let decision = self.server().handle_client(client, Run::one(bytes), now);
         match decision {
             Decision::Keep => self.drain(),
             forward => self.forward(forward, bytes),
@@ -144,7 +149,9 @@ impl Shard {
     /// One datagram from a peer.
     fn handle_peer(&self, relayed: RelayedAddr, peer: PeerAddr, bytes: &[u8]) {
         let now = self.clock.now();
-        let decision = self.server().handle_peer(relayed, peer, bytes, now);
+        let decision = self
+            .server()
+            .handle_peer(relayed, peer, Run::one(bytes), now);
         self.forward(decision, bytes);
     }
 
@@ -249,14 +256,18 @@ impl Shard {
 
     fn forward(&self, decision: Decision, bytes: &[u8]) {
         match decision {
-            Decision::Keep => {}
-            Decision::ToPeer { from, to, payload } => {
+            // There is no other shard.
+            Decision::Keep | Decision::ToShard { .. } => {}
+            Decision::ToPeer {
+                from, to, payload, ..
+            } => {
                 let payload = bytes.get(payload).unwrap_or_default();
                 self.send_to_peer(from, to, payload);
             }
             Decision::ToClient { to, frame, payload } => {
                 let payload = bytes.get(payload).unwrap_or_default();
-                self.send_to_client(&to, [frame.head(), payload, frame.padding()]);
+                let head = frame.head(0, payload.len());
+                self.send_to_client(&to, [&head, payload, frame.padding(payload.len())]);
             }
         }
     }

@@ -2,14 +2,19 @@
 //! The TURN server as a value (RFC 8656).
 //!
 //! ```text
-//!   handle_client(five-tuple, bytes, now) ─► Decision      poll_transmit ─► an answer to a client
-//!   handle_peer(relayed, peer, bytes, now) ► Decision      poll_event ────► open or close a relayed socket
-//!   handle_relay_opened / _failed                          poll_timeout ──► when to call handle_timeout
+//!   handle_client(five-tuple, run, now) ──► Decision      poll_transmit ─► an answer to a client
+//!   handle_peer(relayed, peer, run, now) ─► Decision      poll_event ────► open or close a relayed socket
+//!   handle_shard(from, to, run, now) ─────► Decision      poll_timeout ──► when to call handle_timeout
+//!   handle_relay_opened / _failed
 //!   handle_disconnect, handle_timeout
 //! ```
 //! One mutation, then drain all three polls. A [`Decision`] says where the bytes just handed in go; the host
-//! moves them. If the peer of a send is itself a relayed address of this server, the decision leads straight
-//! to the client behind it: one crossing of the kernel instead of two.
+//! moves them. Datagrams that were received together stay together: a [`Run`] costs one decision.
+//!
+//! A relay is one server a worker, each with its own sockets and clients; a [`Shard`] is its number. They
+//! share [`RelayedPorts`] and nothing else. If the peer of a send is itself a relayed address of the relay, the
+//! decision leads straight to the client behind it, or to the shard that knows it: one crossing of the kernel
+//! instead of two. All shards must be given the time of the same clock.
 //!
 //! A client's credential is checked at each request; its data is bound to its five-tuple only, as TURN has it.
 
@@ -34,16 +39,19 @@ mod tuple;
 
 use core::fmt;
 use std::collections::VecDeque;
+use std::sync::Arc;
 
 use hither_sansio::{Instant, Now};
 use rand_core::CryptoRng;
 
 pub use config::{Config, ConfigError, Limits, MAX_REALM_LEN, PortRange};
 pub use counters::Counters;
-pub use forward::{Decision, Frame};
+pub use forward::{Decision, Frame, Head};
 pub use peer_policy::{AddressClass, MAX_NETS, Net, NetError, PeerRules};
+pub use ports::{RelayedPorts, Shard};
 pub use tuple::{FiveTuple, PeerAddr, RelayedAddr, Transport};
 
+pub use crate::channel_data::{Run, runs};
 use crate::nonce::NonceKey;
 use budget::Budget;
 use peer_policy::PeerPolicy;
@@ -75,9 +83,11 @@ pub enum Event {
     },
 }
 
-/// All allocations of one relay.
+/// All allocations of one shard of a relay.
 pub struct Server<R> {
     config: Config,
+    shard: Shard,
+    ports: Arc<RelayedPorts>,
     policy: PeerPolicy,
     nonce_key: NonceKey,
     budget: Budget,
@@ -89,10 +99,19 @@ pub struct Server<R> {
 }
 
 impl<R: CryptoRng> Server<R> {
-    /// A server without allocations. `_now` is taken for the grammar's sake; nothing is due yet.
-    pub fn new(config: Config, mut rng: R, _now: Now) -> Result<Self, ConfigError> {
+    /// A server without allocations. The ports are those of the configuration, shared by all shards, each of
+    /// which has another number below 255. `_now` is taken for the grammar's sake; nothing is due yet.
+    pub fn new(
+        config: Config,
+        shard: Shard,
+        ports: Arc<RelayedPorts>,
+        mut rng: R,
+        _now: Now,
+    ) -> Result<Self, ConfigError> {
         config.check()?;
         Ok(Self {
+            shard,
+            ports,
             policy: PeerPolicy::new(&config),
             nonce_key: NonceKey::random(&mut rng),
             budget: Budget::new(&mut rng),
@@ -157,6 +176,7 @@ impl<R: CryptoRng> Server<R> {
     fn remove(&mut self, client: &FiveTuple) {
         if let Some(allocation) = self.table.remove(client) {
             let relayed = allocation.relayed;
+            self.ports.release(relayed, self.owner());
             self.events.push_back(Event::CloseRelay { relayed });
         }
     }

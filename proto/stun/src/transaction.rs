@@ -24,6 +24,18 @@ impl TransactionId {
         Self(bytes)
     }
 
+    /// The one whose number is `count` higher.
+    pub(crate) fn plus(self, count: usize) -> Self {
+        let [a, b, c, d, low @ ..] = self.0;
+        let count = u64::try_from(count).unwrap_or(u64::MAX);
+        let low = u64::from_be_bytes(low).wrapping_add(count).to_be_bytes();
+        let mut bytes = [a, b, c, d, 0, 0, 0, 0, 0, 0, 0, 0];
+        for (to, from) in bytes.iter_mut().skip(4).zip(low) {
+            *to = from;
+        }
+        Self(bytes)
+    }
+
     /// The twelve bytes as they stand in a message.
     #[must_use]
     pub const fn as_bytes(&self) -> &[u8; Self::LEN] {

@@ -1,17 +1,16 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Allocate: from the wish to the relayed address (RFC 8656 §7).
 
-use core::net::IpAddr;
-
 use hither_sansio::{Duration, Instant, Now};
 use rand_core::CryptoRng;
 
 use super::allocation::{Allocation, Opening};
 use super::config::Limits;
+use super::ports::{Draw, Owner};
 use super::reply::{Answer, Refusal, ReplyTo};
 use super::requests::Outcome;
 use super::tuple::{FiveTuple, RelayedAddr};
-use super::{Event, Server, ports};
+use super::{Event, Server};
 use crate::address::AddressFamily;
 use crate::attribute::AttributeType;
 use crate::error_code::ErrorCode;
@@ -62,47 +61,41 @@ impl<R: CryptoRng> Server<R> {
             additional_refused: wish.additional_family,
             attempts_left: OPEN_ATTEMPTS,
         };
-        self.open(opening)?;
+        self.open(opening, now)?;
         Ok(None)
     }
 
     /// Draws a relayed address and asks the host for its socket.
-    fn open(&mut self, opening: Opening) -> Result<(), Refusal> {
-        let Some(ip) = self.relayed_ip(opening.family, opening.client.local.ip()) else {
+    fn open(&mut self, opening: Opening, now: Instant) -> Result<(), Refusal> {
+        let Some(ip) = self.ports.ip_for(opening.family, opening.client.local.ip()) else {
             return Err(ErrorCode::ADDRESS_FAMILY_NOT_SUPPORTED.into());
         };
-        let table = &self.table;
-        let is_taken = |port| table.is_taken(RelayedAddr((ip, port).into()));
-        let port = ports::draw(
-            self.config.ports,
-            opening.even_port,
-            is_taken,
-            &mut self.rng,
-        );
-        let Some(port) = port else {
+        let draw = Draw {
+            ip,
+            even: opening.even_port,
+            reserve: None,
+        };
+        let relayed = self.ports.draw(draw, self.owner(), now, &mut self.rng);
+        let Some(relayed) = relayed else {
             return Err(ErrorCode::INSUFFICIENT_CAPACITY.into());
         };
-        let relayed = RelayedAddr((ip, port).into());
         self.table.insert_opening(relayed, opening);
         self.events.push_back(Event::OpenRelay { relayed });
         Ok(())
     }
 
-    /// The address that the client already reaches, if it is one to relay from; else the preferred one.
-    fn relayed_ip(&self, family: AddressFamily, local: IpAddr) -> Option<IpAddr> {
-        let ips = &self.config.relayed_ips;
-        let mut fitting = ips.iter().filter(|ip| AddressFamily::of(**ip) == family);
-        fitting
-            .clone()
-            .find(|ip| **ip == local)
-            .or_else(|| fitting.next())
-            .copied()
+    pub(super) const fn owner(&self) -> Owner {
+        Owner {
+            shard: self.shard,
+            slot: 0,
+        }
     }
 
     /// The host opened the socket that [`Event::OpenRelay`] asked for: the client gets its allocation.
     pub fn handle_relay_opened(&mut self, relayed: RelayedAddr, now: Now) {
         let Some(opening) = self.table.remove_opening(relayed) else {
             // Its client went away in the meantime.
+            self.ports.release(relayed, self.owner());
             self.events.push_back(Event::CloseRelay { relayed });
             return;
         };
@@ -124,11 +117,12 @@ impl<R: CryptoRng> Server<R> {
         let Some(mut opening) = self.table.remove_opening(relayed) else {
             return;
         };
+        self.ports.release(relayed, self.owner());
         opening.attempts_left = opening.attempts_left.saturating_sub(1);
         let (client, reply_to) = (opening.client, opening.reply_to.clone());
         let result = match opening.attempts_left {
             0 => Err(ErrorCode::INSUFFICIENT_CAPACITY.into()),
-            _ => self.open(opening),
+            _ => self.open(opening, now.instant),
         };
         if let Err(refusal) = result {
             self.reply(client, &reply_to, &Err(refusal), now.instant);

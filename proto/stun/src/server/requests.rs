@@ -11,6 +11,7 @@ use super::forward::Decision;
 use super::reply::{Answer, Refusal, ReplyTo};
 use super::tuple::FiveTuple;
 use crate::attribute::AttributeType;
+use crate::channel_data::Run;
 use crate::error_code::ErrorCode;
 use crate::message::Message;
 use crate::message_type::{Class, Method};
@@ -44,10 +45,10 @@ impl<R: CryptoRng> Server<R> {
     pub(super) fn handle_message(
         &mut self,
         client: FiveTuple,
-        bytes: &[u8],
+        run: Run<'_>,
         now: Now,
     ) -> Option<Decision> {
-        let Ok(message) = Message::parse(bytes) else {
+        let Ok(message) = Message::parse(run.first()) else {
             self.counters.dropped_malformed += 1;
             return None;
         };
@@ -57,7 +58,7 @@ impl<R: CryptoRng> Server<R> {
                 None
             }
             (Class::Indication, Method::SEND) if unknown_attributes(&message).is_empty() => {
-                self.handle_send(client, &message, now.instant)
+                self.handle_send(client, run, &message, now.instant)
             }
             // A keep-alive (RFC 8489 §2); nothing is due.
             (Class::Indication, Method::BINDING) => None,

@@ -51,11 +51,6 @@ impl Table {
         self.count_by_username.get(username).copied().unwrap_or(0)
     }
 
-    pub(super) fn is_taken(&self, relayed: RelayedAddr) -> bool {
-        self.clients_by_relayed.contains_key(&relayed)
-            || self.openings_by_relayed.contains_key(&relayed)
-    }
-
     pub(super) fn insert_opening(&mut self, relayed: RelayedAddr, opening: Opening) {
         *self
             .count_by_username

@@ -1,12 +1,15 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 
+use std::sync::Arc;
+
 use super::scene::{LISTENER, PEER, RELAYED_V4, RELAYED_V6, Scene, config, udp_transport};
 use crate::attribute::AttributeType;
 use crate::credential::{Secrets, SharedSecret};
 use crate::error_code::ErrorCode;
 use crate::message_type::Method;
 use crate::server::{
-    Config, ConfigError, Decision, Event, MAX_NETS, Net, PortRange, RelayedAddr, Server, Transport,
+    Config, ConfigError, Decision, Event, MAX_NETS, Net, PortRange, RelayedAddr, RelayedPorts,
+    Server, Shard, Transport,
 };
 use rand_chacha::ChaCha20Rng;
 use rand_core::SeedableRng;
@@ -362,7 +365,8 @@ fn the_relayed_address_is_the_one_the_client_reached_if_it_can_be() {
 fn a_configuration_that_cannot_work_is_refused() {
     let refused = |config: Config| {
         let rng = ChaCha20Rng::seed_from_u64(1);
-        Server::new(config, rng, hither_sansio::Now::default()).unwrap_err()
+        let ports = Arc::new(RelayedPorts::new(&[], PortRange::DYNAMIC));
+        Server::new(config, Shard(0), ports, rng, hither_sansio::Now::default()).unwrap_err()
     };
     for realm in ["", "a\"b", "a\nb", "ä", &"x".repeat(129)] {
         let config = Config {
@@ -372,10 +376,11 @@ fn a_configuration_that_cannot_work_is_refused() {
         assert_eq!(refused(config), ConfigError::Realm);
     }
     let empty = || SharedSecret::new(Vec::new());
+    let current = || SharedSecret::new(*b"shared");
     for secrets in [
         Secrets::only(empty()),
         Secrets {
-            current: SharedSecret::new(*b"shared"),
+            current: current(),
             previous: Some(empty()),
         },
     ] {

@@ -24,6 +24,7 @@ fn a_send_indication_needs_a_permission() {
         from,
         to,
         payload: 36..41,
+        dont_fragment: false,
     };
     assert_eq!(scene.say_to(&ana, PEER, b"hello"), expected);
     // A permission is for the address, whatever the port.
@@ -79,6 +80,7 @@ fn a_channel_carries_data_both_ways_behind_four_bytes() {
         from,
         to,
         payload: 4..9,
+        dont_fragment: false,
     };
     assert_eq!(scene.say_on(&ana, 0x4000, b"hello"), expected);
     let decision = scene.peer_says(from, PEER, b"world");

@@ -2,6 +2,7 @@
 //! One server, its clock, and clients that speak correct TURN unless told otherwise.
 
 use core::net::SocketAddr;
+use std::sync::Arc;
 
 use hither_sansio::{Duration, Instant, Now, UnixTime};
 use rand_chacha::ChaCha20Rng;
@@ -16,7 +17,7 @@ use crate::message::{Message, MessageBuilder};
 use crate::message_type::{Class, Method};
 use crate::server::{
     Config, Decision, Event, FiveTuple, Limits, PeerAddr, PeerRules, PortRange, RelayedAddr,
-    Server, Transmit, Transport,
+    RelayedPorts, Run, Server, Shard, Transmit, Transport,
 };
 use crate::transaction::TransactionId;
 
@@ -82,8 +83,10 @@ impl Scene {
             unix: UnixTime::from_secs(1_800_000_000),
         };
         let secret = config.secrets.current.clone();
+        let ports = Arc::new(RelayedPorts::new(&config.relayed_ips, config.ports));
         Self {
-            server: Server::new(config, ChaCha20Rng::seed_from_u64(1), now).unwrap(),
+            server: Server::new(config, Shard(0), ports, ChaCha20Rng::seed_from_u64(1), now)
+                .unwrap(),
             now,
             secret,
             rng: ChaCha20Rng::seed_from_u64(2),
@@ -218,7 +221,7 @@ impl Scene {
     }
 
     pub(super) fn say(&mut self, from: FiveTuple, bytes: &[u8]) -> Decision {
-        self.server.handle_client(from, bytes, self.now)
+        self.server.handle_client(from, Run::one(bytes), self.now)
     }
 
     /// ChannelData as a UDP client sends it.
@@ -242,7 +245,8 @@ impl Scene {
     /// A datagram from a peer.
     pub(super) fn peer_says(&mut self, relayed: RelayedAddr, peer: &str, data: &[u8]) -> Decision {
         let peer = PeerAddr::new(peer.parse().unwrap());
-        self.server.handle_peer(relayed, peer, data, self.now)
+        self.server
+            .handle_peer(relayed, peer, Run::one(data), self.now)
     }
 
     pub(super) fn open_all(&mut self) {
@@ -311,5 +315,6 @@ pub(super) fn on_the_wire(decision: &Decision, bytes: &[u8]) -> (FiveTuple, Vec<
         panic!("{decision:?} leads to no client");
     };
     let payload = &bytes[payload.clone()];
-    (*to, [frame.head(), payload, frame.padding()].concat())
+    let head = frame.head(0, payload.len());
+    (*to, [&head, payload, frame.padding(payload.len())].concat())
 }
