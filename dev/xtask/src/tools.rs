@@ -17,7 +17,7 @@ struct Tool {
     package: &'static str,
 }
 
-const TOOLS: [Tool; 5] = [
+const TOOLS: [Tool; 6] = [
     Tool {
         program: "chromium",
         elsewhere: &["/usr/lib/chromium/chromium"],
@@ -37,6 +37,11 @@ const TOOLS: [Tool; 5] = [
         program: "ip",
         elsewhere: &["/usr/sbin/ip", "/sbin/ip"],
         package: "iproute2",
+    },
+    Tool {
+        program: "certutil",
+        elsewhere: &[],
+        package: "libnss3-tools",
     },
     Tool {
         program: "cc",
