@@ -8,6 +8,8 @@ pub struct AttributeType(pub u16);
 impl AttributeType {
     /// An address in clear; only obsolete clients read it.
     pub const MAPPED_ADDRESS: Self = Self(0x0001);
+    /// Asks for an answer from another address or port (RFC 5780 §7.2).
+    pub const CHANGE_REQUEST: Self = Self(0x0003);
     /// Who asks.
     pub const USERNAME: Self = Self(0x0006);
     /// HMAC-SHA1 over the message so far.
@@ -40,18 +42,34 @@ impl AttributeType {
     pub const DONT_FRAGMENT: Self = Self(0x001A);
     /// HMAC-SHA256 over the message so far.
     pub const MESSAGE_INTEGRITY_SHA256: Self = Self(0x001C);
+    /// How the password becomes a key, as the client chose.
+    pub const PASSWORD_ALGORITHM: Self = Self(0x001D);
+    /// A hash of who asks and the realm, in place of the username.
+    pub const USERHASH: Self = Self(0x001E);
     /// The sender's address as the receiver saw it.
     pub const XOR_MAPPED_ADDRESS: Self = Self(0x0020);
     /// Claims a port that an earlier EVEN-PORT reserved.
     pub const RESERVATION_TOKEN: Self = Self(0x0022);
+    /// Makes a message long enough to be fragmented (RFC 5780 §7.6).
+    pub const PADDING: Self = Self(0x0026);
+    /// Asks for the answer at another port (RFC 5780 §7.5).
+    pub const RESPONSE_PORT: Self = Self(0x0027);
     /// Asks for a second relayed address of the other family.
     pub const ADDITIONAL_ADDRESS_FAMILY: Self = Self(0x8000);
     /// Why the second relayed address was refused.
     pub const ADDRESS_ERROR_CODE: Self = Self(0x8001);
+    /// How a password may become a key, the best way first.
+    pub const PASSWORD_ALGORITHMS: Self = Self(0x8002);
     /// The sender's program, for people who read traces.
     pub const SOFTWARE: Self = Self(0x8022);
+    /// Another server to ask instead.
+    pub const ALTERNATE_SERVER: Self = Self(0x8023);
     /// CRC-32 over the message so far.
     pub const FINGERPRINT: Self = Self(0x8028);
+    /// The address that the answer left from (RFC 5780 §7.3).
+    pub const RESPONSE_ORIGIN: Self = Self(0x802B);
+    /// The address that CHANGE-REQUEST asks to be answered from (RFC 5780 §7.4).
+    pub const OTHER_ADDRESS: Self = Self(0x802C);
 
     /// Whether a receiver that does not know this attribute must refuse the message (RFC 8489 §14).
     #[must_use]

@@ -13,7 +13,7 @@ use hmac::Mac;
 use rand_core::CryptoRng;
 use zeroize::Zeroizing;
 
-use crate::integrity::{IntegrityKey, hmac_sha1};
+use crate::integrity::{IntegrityKey, PasswordAlgorithm, hmac_sha1};
 
 /// The longest USERNAME that is looked at, in bytes (RFC 8489 §14.3).
 pub const MAX_USERNAME_LEN: usize = 508;
@@ -38,9 +38,19 @@ impl SharedSecret {
         Self(bytes)
     }
 
-    /// The key with which the owner of this username signs its requests.
-    pub(crate) fn integrity_key(&self, username: &str, realm: &str) -> IntegrityKey {
-        IntegrityKey::long_term(username, realm, &self.password(username))
+    /// The key with which the owner of this username signs its requests, if it negotiated this algorithm,
+    /// or none.
+    pub(crate) fn integrity_key(
+        &self,
+        negotiated: Option<PasswordAlgorithm>,
+        username: &str,
+        realm: &str,
+    ) -> IntegrityKey {
+        let password = self.password(username);
+        match negotiated {
+            None => IntegrityKey::long_term(username, realm, &password),
+            Some(algorithm) => IntegrityKey::negotiated(algorithm, username, realm, &password),
+        }
     }
 
     pub(crate) fn is_empty(&self) -> bool {

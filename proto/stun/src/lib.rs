@@ -10,8 +10,8 @@
 //! Sockets, clocks and randomness are left to hosts. A packet from a stranger never stops the machine:
 //! what cannot be understood is dropped and counted.
 //!
-//! Deliberately absent: classic STUN (RFC 3489), relaying over TCP (RFC 6062), mobility (RFC 8016), and the
-//! password algorithms of RFC 8489 §14.11, which no browser speaks.
+//! Deliberately absent: classic STUN (RFC 3489), relaying over TCP (RFC 6062), mobility (RFC 8016), and
+//! third-party authorization (RFC 7635): the ephemeral credentials of [`credential`] do what it is for.
 
 #![forbid(unsafe_code)]
 #![warn(clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
@@ -42,6 +42,8 @@ pub mod transaction;
 
 #[cfg(test)]
 mod rfc5769;
+#[cfg(test)]
+mod rfc8489;
 
 pub use channel_data::ChannelNumber;
 pub use credential::{Secrets, SharedSecret, TurnCredential};

@@ -21,7 +21,7 @@ use core::ops::Range;
 
 use crate::attribute::{AttributeType, Attributes};
 use crate::fingerprint;
-use crate::integrity::{INTEGRITY_LEN, IntegrityKey};
+use crate::integrity::{Integrity, IntegrityKey};
 use crate::message_type::{Class, MessageType, Method};
 use crate::transaction::TransactionId;
 
@@ -49,7 +49,7 @@ pub enum ParseError {
     /// More attributes than [`MAX_ATTRIBUTES`].
     #[error("too many attributes")]
     TooManyAttributes,
-    /// A MESSAGE-INTEGRITY that is not 20 bytes long.
+    /// A MESSAGE-INTEGRITY that is not 20 bytes long, or a MESSAGE-INTEGRITY-SHA256 that is not 32.
     #[error("a message integrity of the wrong length")]
     Integrity,
     /// A FINGERPRINT that is wrong, or not the last attribute.
@@ -64,7 +64,9 @@ pub struct Message<'a> {
     message_type: MessageType,
     id: TransactionId,
     /// Where the MESSAGE-INTEGRITY begins.
-    integrity: Option<usize>,
+    sha1: Option<usize>,
+    /// Where the MESSAGE-INTEGRITY-SHA256 begins.
+    sha256: Option<usize>,
     has_fingerprint: bool,
 }
 
@@ -88,7 +90,8 @@ impl<'a> Message<'a> {
             bytes,
             message_type,
             id: TransactionId::from_bytes(*id),
-            integrity: None,
+            sha1: None,
+            sha256: None,
             has_fingerprint: false,
         };
         message.walk(list)?;
@@ -113,10 +116,11 @@ impl<'a> Message<'a> {
         self.id
     }
 
-    /// The attributes that count: those before MESSAGE-INTEGRITY and FINGERPRINT (RFC 8489 §14.5).
+    /// The attributes that count: those before the first integrity and FINGERPRINT (RFC 8489 §14.5, §14.6).
     #[must_use]
     pub fn attributes(&self) -> Attributes<'a> {
-        let end = match (self.integrity, self.has_fingerprint) {
+        // Of the two, MESSAGE-INTEGRITY stands first.
+        let end = match (self.sha1.or(self.sha256), self.has_fingerprint) {
             (Some(integrity), _) => integrity,
             (None, true) => self.bytes.len().saturating_sub(8),
             (None, false) => self.bytes.len(),
@@ -146,10 +150,20 @@ impl<'a> Message<'a> {
         }
     }
 
-    /// Whether the message carries a MESSAGE-INTEGRITY.
+    /// The integrity that the message carries; of two, the one that counts (RFC 8489 §9.2.4).
+    #[must_use]
+    pub const fn integrity(&self) -> Option<Integrity> {
+        match (self.sha1, self.sha256) {
+            (_, Some(_)) => Some(Integrity::Sha256),
+            (Some(_), None) => Some(Integrity::Sha1),
+            (None, None) => None,
+        }
+    }
+
+    /// Whether the message carries an integrity of either kind.
     #[must_use]
     pub const fn has_integrity(&self) -> bool {
-        self.integrity.is_some()
+        self.integrity().is_some()
     }
 
     /// Whether the message carries a (correct) FINGERPRINT.
@@ -158,18 +172,18 @@ impl<'a> Message<'a> {
         self.has_fingerprint
     }
 
-    /// Whether the message carries a MESSAGE-INTEGRITY made with this key.
+    /// Whether the message's [`Self::integrity`] was made with this key.
     #[must_use]
     pub fn verify_integrity(&self, key: &IntegrityKey) -> bool {
-        let Some(offset) = self.integrity else {
+        let (Some(integrity), Some(offset)) = (self.integrity(), self.sha256.or(self.sha1)) else {
             return false;
         };
         let Some((before, rest)) = self.bytes.split_at_checked(offset) else {
             return false;
         };
-        let value = rest.get(4..4 + INTEGRITY_LEN).unwrap_or_default();
-        let length = u16::try_from(offset + 4 + INTEGRITY_LEN - HEADER_LEN).unwrap_or(u16::MAX);
-        key.verify(before, length, value)
+        let value = rest.get(4..4 + integrity.len()).unwrap_or_default();
+        let length = u16::try_from(offset + 4 + integrity.len() - HEADER_LEN).unwrap_or(u16::MAX);
+        key.verify(integrity, before, length, value)
     }
 
     fn walk(&mut self, list: &'a [u8]) -> Result<(), ParseError> {
@@ -188,13 +202,11 @@ impl<'a> Message<'a> {
                         return Err(ParseError::Fingerprint);
                     }
                 }
-                AttributeType::MESSAGE_INTEGRITY if self.integrity.is_none() => {
-                    if attribute.value.len() != INTEGRITY_LEN {
-                        return Err(ParseError::Integrity);
+                kind => {
+                    if let Some(integrity) = Integrity::of(kind) {
+                        self.note_integrity(integrity, offset, attribute.value)?;
                     }
-                    self.integrity = Some(offset);
                 }
-                _ => {}
             }
             offset = self.bytes.len() - attributes.remaining();
         }
@@ -203,6 +215,28 @@ impl<'a> Message<'a> {
         } else {
             Err(ParseError::Attribute)
         }
+    }
+
+    /// Of each kind the first one counts; a MESSAGE-INTEGRITY after the other kind does not (RFC 8489 §14.6).
+    fn note_integrity(
+        &mut self,
+        integrity: Integrity,
+        offset: usize,
+        value: &[u8],
+    ) -> Result<(), ParseError> {
+        let slot = match integrity {
+            _ if self.sha256.is_some() => return Ok(()),
+            Integrity::Sha1 => &mut self.sha1,
+            Integrity::Sha256 => &mut self.sha256,
+        };
+        if slot.is_some() {
+            return Ok(());
+        }
+        if value.len() != integrity.len() {
+            return Err(ParseError::Integrity);
+        }
+        *slot = Some(offset);
+        Ok(())
     }
 
     fn check_fingerprint(&mut self, offset: usize, value: &[u8]) -> Result<(), ParseError> {

@@ -7,7 +7,7 @@ use core::fmt;
 use core::net::IpAddr;
 
 use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
+use base64::engine::general_purpose::STANDARD_NO_PAD;
 use hither_sansio::{Duration, Instant};
 use hmac::{Hmac, KeyInit, Mac};
 use rand_core::CryptoRng;
@@ -17,11 +17,34 @@ use zeroize::Zeroizing;
 
 use crate::server::{FiveTuple, Transport};
 
-/// Length of a nonce on the wire, in bytes; what it encodes is `seconds (4) ‖ HMAC-SHA256 (14)`.
-pub const NONCE_LEN: usize = 24;
+/// Begins every nonce: that the server speaks RFC 8489, and which of its security features it has (§9.2).
+///
+/// Of the 24 bits, bit 0 (password algorithms) is set and bit 1 (username anonymity) is not: a username of
+/// ours is random already, and could not be found from its hash without a table. Bits count from the least
+/// significant one, as erratum 6290 and the vector of appendix B.1 have it.
+pub const NONCE_COOKIE: &str = "obMatJos2AAAB";
 
-const SECONDS_LEN: usize = 4;
-const MAC_LEN: usize = 14;
+/// Length of a nonce on the wire, in bytes: a multiple of four, so that it needs no padding.
+pub const NONCE_LEN: usize = 28;
+
+/// What follows the cookie encodes `seconds (3) ‖ HMAC-SHA256 (8)`. Forging 64 bits at a relay that answers
+/// a source a few times a second takes longer than the source will be there; and a forged nonce proves only
+/// an address, nobody's credential.
+const RAW_LEN: usize = SECONDS_LEN + MAC_LEN;
+const SECONDS_LEN: usize = 3;
+const MAC_LEN: usize = 8;
+
+/// A nonce as it stands in a message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Nonce([u8; NONCE_LEN]);
+
+impl Nonce {
+    /// The value of a NONCE attribute.
+    #[must_use]
+    pub const fn as_bytes(&self) -> &[u8; NONCE_LEN] {
+        &self.0
+    }
+}
 
 /// The key of one server's nonces, drawn when it starts.
 pub struct NonceKey(Zeroizing<[u8; 32]>);
@@ -36,13 +59,18 @@ impl NonceKey {
 
     /// A nonce for this client, good from `now` on.
     #[must_use]
-    pub fn mint(&self, client: &FiveTuple, now: Instant) -> String {
+    pub fn mint(&self, client: &FiveTuple, now: Instant) -> Nonce {
         let seconds = seconds(now);
-        let mut raw = [0; SECONDS_LEN + MAC_LEN];
+        let mut raw = [0; RAW_LEN];
         let (head, tail) = raw.split_at_mut(SECONDS_LEN);
-        head.copy_from_slice(&seconds);
+        head.copy_from_slice(&low(seconds));
         tail.copy_from_slice(&self.mac(client, seconds));
-        STANDARD.encode(raw)
+        let mut nonce = [0; NONCE_LEN];
+        let (cookie, rest) = nonce.split_at_mut(NONCE_COOKIE.len());
+        cookie.copy_from_slice(NONCE_COOKIE.as_bytes());
+        let written = STANDARD_NO_PAD.encode_slice(raw, rest);
+        debug_assert_eq!(written, Ok(NONCE_LEN - NONCE_COOKIE.len()));
+        Nonce(nonce)
     }
 
     /// Whether this nonce was minted here, for this client, at most `lifetime` ago.
@@ -54,21 +82,27 @@ impl NonceKey {
         lifetime: Duration,
         now: Instant,
     ) -> bool {
-        let mut raw = [0; SECONDS_LEN + MAC_LEN];
-        if nonce.len() != NONCE_LEN || STANDARD.decode_slice(nonce, &mut raw).is_err() {
-            return false;
-        }
-        let Some((&minted, mac)) = raw.split_first_chunk::<SECONDS_LEN>() else {
+        let Some(encoded) = nonce.strip_prefix(NONCE_COOKIE.as_bytes()) else {
             return false;
         };
-        let is_ours: bool = self.mac(client, minted).ct_eq(mac).into();
-        let age = u32::from_be_bytes(seconds(now)).wrapping_sub(u32::from_be_bytes(minted));
-        is_ours && u64::from(age) <= lifetime.as_secs()
+        let mut raw = [0; RAW_LEN];
+        if nonce.len() != NONCE_LEN || STANDARD_NO_PAD.decode_slice(encoded, &mut raw).is_err() {
+            return false;
+        }
+        let Some((&minted, mac)) = raw.split_first_chunk() else {
+            return false;
+        };
+        let age = age(minted, now);
+        // The MAC is over all of the time: what was minted before the three bytes went round is not ours.
+        let is_ours = seconds(now)
+            .checked_sub(age)
+            .is_some_and(|minted| self.mac(client, minted).ct_eq(mac).into());
+        is_ours && age <= lifetime.as_secs()
     }
 
-    fn mac(&self, client: &FiveTuple, seconds: [u8; SECONDS_LEN]) -> [u8; MAC_LEN] {
+    fn mac(&self, client: &FiveTuple, seconds: u64) -> [u8; MAC_LEN] {
         let mut mac = hmac_sha256(self.0.as_slice());
-        mac.update(&seconds);
+        mac.update(&seconds.to_be_bytes());
         mac.update(&[match client.transport {
             Transport::Udp => 0,
             Transport::Tcp => 1,
@@ -79,11 +113,8 @@ impl NonceKey {
         }
         mac.update(&client.client.port().to_be_bytes());
         let full: [u8; 32] = mac.finalize().into_bytes().into();
-        let mut short = [0; MAC_LEN];
-        for (to, from) in short.iter_mut().zip(full) {
-            *to = from;
-        }
-        short
+        let [a, b, c, d, e, f, g, h, ..] = full;
+        [a, b, c, d, e, f, g, h]
     }
 }
 
@@ -93,10 +124,22 @@ impl fmt::Debug for NonceKey {
     }
 }
 
-/// Seconds of the host's clock, modulo 2^32.
-fn seconds(now: Instant) -> [u8; SECONDS_LEN] {
-    let [_, _, _, _, low @ ..] = (now.as_millis() / 1000).to_be_bytes();
-    low
+/// Seconds of the host's clock.
+const fn seconds(now: Instant) -> u64 {
+    now.as_millis() / 1_000
+}
+
+/// The three lowest bytes.
+const fn low(seconds: u64) -> [u8; SECONDS_LEN] {
+    let [.., a, b, c] = seconds.to_be_bytes();
+    [a, b, c]
+}
+
+/// How many seconds ago the clock's low bytes were these for the last time.
+fn age(minted: [u8; SECONDS_LEN], now: Instant) -> u64 {
+    let whole = |[a, b, c]: [u8; SECONDS_LEN]| u32::from_be_bytes([0, a, b, c]);
+    let age = whole(low(seconds(now))).wrapping_sub(whole(minted)) & 0x00FF_FFFF;
+    u64::from(age)
 }
 
 #[expect(
@@ -121,7 +164,7 @@ mod tests {
         let (key, client) = (key(1), client("192.0.2.1:1000"));
         let start = Instant::from_millis(5_000);
         let nonce = key.mint(&client, start);
-        assert_eq!(nonce.len(), NONCE_LEN);
+        assert!(nonce.as_bytes().starts_with(b"obMatJos2AAAB"));
         let verify = |now| key.verify(nonce.as_bytes(), &client, LIFETIME, now);
         assert!(verify(start));
         assert!(verify(start + LIFETIME));
@@ -134,6 +177,29 @@ mod tests {
         let nonce = key(1).mint(&here, Instant::ZERO);
         assert!(!key(1).verify(nonce.as_bytes(), &there, LIFETIME, Instant::ZERO));
         assert!(!key(2).verify(nonce.as_bytes(), &here, LIFETIME, Instant::ZERO));
+    }
+
+    #[test]
+    fn a_nonce_is_forgotten_even_when_its_time_comes_round_again() {
+        let (key, client) = (key(1), client("192.0.2.1:1000"));
+        let start = Instant::from_millis(5_000);
+        let nonce = key.mint(&client, start);
+        let again = start + Duration::from_secs(1 << 24);
+        assert!(!key.verify(nonce.as_bytes(), &client, LIFETIME, again));
+        assert_eq!(age(low(5), again), 0);
+    }
+
+    #[test]
+    fn no_changed_character_of_a_nonce_goes_unnoticed() {
+        let (key, client) = (key(1), client("192.0.2.1:1000"));
+        let start = Instant::from_millis(5_000);
+        let nonce = key.mint(&client, start);
+        for at in 0..NONCE_LEN {
+            let mut changed = *nonce.as_bytes();
+            changed[at] = if changed[at] == b'A' { b'B' } else { b'A' };
+            assert!(!key.verify(&changed, &client, LIFETIME, start), "{at}");
+            assert!(!key.verify(&changed[..at], &client, LIFETIME, start));
+        }
     }
 
     #[test]

@@ -7,7 +7,7 @@ use super::{HEADER_LEN, MAGIC_COOKIE};
 use crate::address::XorAddress;
 use crate::attribute::{AttributeType, padded};
 use crate::fingerprint;
-use crate::integrity::{INTEGRITY_LEN, IntegrityKey};
+use crate::integrity::IntegrityKey;
 use crate::message_type::{Class, MessageType, Method};
 use crate::transaction::TransactionId;
 
@@ -59,16 +59,17 @@ impl MessageBuilder {
         self.attribute(kind, value.as_bytes())
     }
 
-    /// Ends the message, with a MESSAGE-INTEGRITY if there is a key, and a FINGERPRINT if wished.
+    /// Ends the message, with the integrity that the key is for, if there is one, and a FINGERPRINT if wished.
     pub fn finish(
         mut self,
         key: Option<&IntegrityKey>,
         with_fingerprint: bool,
     ) -> Result<Vec<u8>, EmitError> {
         if let Some(key) = key {
-            let length = self.length_after(4 + INTEGRITY_LEN)?;
-            let value = key.compute(&self.bytes, length);
-            self = self.attribute(AttributeType::MESSAGE_INTEGRITY, &value);
+            let integrity = key.integrity();
+            let length = self.length_after(4 + integrity.len())?;
+            let value = key.compute(integrity, &self.bytes, length);
+            self = self.attribute(integrity.attribute(), value.as_bytes());
         }
         if with_fingerprint {
             let length = self.length_after(8)?;

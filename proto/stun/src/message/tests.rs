@@ -3,6 +3,7 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::integrity::PasswordAlgorithm;
 
 #[test]
 fn a_message_must_be_as_long_as_it_says() {
@@ -61,6 +62,41 @@ fn an_integrity_of_the_wrong_length_is_refused() {
 }
 
 #[test]
+fn a_truncated_sha256_integrity_is_refused() {
+    // RFC 8489 §14.6: only where a usage allows it, and TURN does not.
+    for length in [0, 16, 28, 31, 33, 36] {
+        let bytes = binding()
+            .attribute(AttributeType::MESSAGE_INTEGRITY_SHA256, &vec![0; length])
+            .finish(None, false)
+            .unwrap();
+        assert_eq!(Message::parse(&bytes).unwrap_err(), ParseError::Integrity);
+    }
+}
+
+#[test]
+fn an_integrity_after_the_other_kind_counts_only_in_the_right_order() {
+    let negotiated = IntegrityKey::negotiated(PasswordAlgorithm::Sha256, "u", "r", "p");
+    let both = binding()
+        .attribute(AttributeType::MESSAGE_INTEGRITY, &[1; 20])
+        .finish(Some(&negotiated), true)
+        .unwrap();
+    let message = Message::parse(&both).unwrap();
+    assert_eq!(message.integrity(), Some(Integrity::Sha256));
+    assert!(message.verify_integrity(&negotiated));
+    assert_eq!(message.attributes().count(), 0);
+    // The other way round the second is one of the attributes that anyone could have added.
+    let short = IntegrityKey::short_term("key");
+    let swapped = binding()
+        .attribute(AttributeType::MESSAGE_INTEGRITY_SHA256, &[1; 32])
+        .finish(Some(&short), true)
+        .unwrap();
+    let message = Message::parse(&swapped).unwrap();
+    assert_eq!(message.integrity(), Some(Integrity::Sha256));
+    assert!(!message.verify_integrity(&short));
+    assert_eq!(message.attributes().count(), 0);
+}
+
+#[test]
 fn nothing_may_follow_the_fingerprint() {
     let mut bytes = binding().finish(None, true).unwrap();
     bytes.extend([0x80, 0x22, 0, 0]);
@@ -110,8 +146,9 @@ fn sample() -> impl Strategy<Value = Sample> {
         Just(Class::Success),
         Just(Class::Error)
     ];
-    let kind =
-        any::<u16>().prop_filter("written by finish", |kind| ![0x0008, 0x8028].contains(kind));
+    let kind = any::<u16>().prop_filter("written by finish", |kind| {
+        ![0x0008, 0x001C, 0x8028].contains(kind)
+    });
     let attribute = (kind, prop::collection::vec(any::<u8>(), 0..80));
     (
         class,

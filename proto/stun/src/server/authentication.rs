@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Who asks, and whether to believe it (RFC 8489 §9.2.4).
+//!
+//! The nonce is looked at before the username and the integrity, not after them as the RFC lists it: it is
+//! the cheapest to check, and it proves the source's address, so that nobody fails in another's name.
 
 use hither_sansio::Now;
 use rand_core::CryptoRng;
@@ -10,9 +13,17 @@ use super::tuple::FiveTuple;
 use crate::attribute::AttributeType;
 use crate::credential::{self, MAX_USERNAME_LEN};
 use crate::error_code::ErrorCode;
-use crate::integrity::IntegrityKey;
+use crate::integrity::{IntegrityKey, PasswordAlgorithm};
 use crate::message::Message;
 use crate::message_type::Method;
+use crate::nonce::NONCE_COOKIE;
+
+/// The value of PASSWORD-ALGORITHMS in every challenge: SHA-256 and MD5, the better first.
+pub(super) const PASSWORD_ALGORITHMS: [u8; 8] = {
+    let [a, b, c, d] = PasswordAlgorithm::Sha256.emit();
+    let [e, f, g, h] = PasswordAlgorithm::Md5.emit();
+    [a, b, c, d, e, f, g, h]
+};
 
 /// A username whose request bears its integrity.
 #[derive(Debug)]
@@ -22,7 +33,7 @@ pub(super) struct Authenticated {
 }
 
 impl<R: CryptoRng> Server<R> {
-    /// Checks nonce, username, integrity and expiry, in the order of the RFC. Changes nothing but a counter.
+    /// Checks nonce, username, integrity and expiry. Changes nothing but a counter.
     pub(super) fn authenticate(
         &mut self,
         client: &FiveTuple,
@@ -32,13 +43,14 @@ impl<R: CryptoRng> Server<R> {
         if !request.has_integrity() {
             return Err(self.challenge(ErrorCode::UNAUTHENTICATED, client, now));
         }
-        let (Some(username), Some(_), Some(nonce)) = (
-            request.attribute(AttributeType::USERNAME),
-            request.attribute(AttributeType::REALM),
-            request.attribute(AttributeType::NONCE),
-        ) else {
+        let username = request.attribute(AttributeType::USERNAME);
+        let has_username = username.is_some() || has(request, AttributeType::USERHASH);
+        let nonce = request.attribute(AttributeType::NONCE);
+        let (true, true, Some(nonce)) = (has_username, has(request, AttributeType::REALM), nonce)
+        else {
             return Err(ErrorCode::BAD_REQUEST.into());
         };
+        let algorithm = password_algorithm(request, nonce)?;
         let nonce_lifetime = self.config.limits.nonce_lifetime;
         if !self
             .nonce_key
@@ -46,7 +58,7 @@ impl<R: CryptoRng> Server<R> {
         {
             return Err(self.challenge(ErrorCode::STALE_NONCE, client, now));
         }
-        match self.check_credential(client, request, username, now) {
+        match self.check_credential(client, request, username, algorithm, now) {
             Some(authenticated) => Ok(authenticated),
             None => {
                 self.counters.authentication_failures += 1;
@@ -55,24 +67,25 @@ impl<R: CryptoRng> Server<R> {
         }
     }
 
+    /// There is no username behind a USERHASH: whose it is could only be found in a table of usernames, and
+    /// none is kept. A client that read our nonce's cookie sends none.
     fn check_credential(
         &self,
         client: &FiveTuple,
         request: &Message<'_>,
-        username: &[u8],
+        username: Option<&[u8]>,
+        algorithm: Option<PasswordAlgorithm>,
         now: Now,
     ) -> Option<Authenticated> {
-        if username.len() > MAX_USERNAME_LEN {
-            return None;
-        }
+        let username = username.filter(|username| username.len() <= MAX_USERNAME_LEN)?;
         let username = core::str::from_utf8(username).ok()?;
         let expiry = credential::expiry(username)?;
         let realm = &self.config.realm;
-        let mut keys = self.config.secrets.iter();
-        let key = keys
-            .by_ref()
-            .map(|secret| secret.integrity_key(username, realm))
-            .find(|key| request.verify_integrity(key))?;
+        let mut secrets = self.config.secrets.iter();
+        let key = secrets.find_map(|secret| {
+            let key = secret.integrity_key(algorithm, username, realm);
+            request.verify_integrity(&key).then_some(key)
+        })?;
         let holds_allocation = request.method() != Method::ALLOCATE
             && self
                 .table
@@ -95,4 +108,36 @@ impl<R: CryptoRng> Server<R> {
             nonce: self.nonce_key.mint(client, now.instant),
         }
     }
+}
+
+/// The algorithm that the client negotiated; none, if it knows of none and means MD5.
+///
+/// Somebody on the way who takes PASSWORD-ALGORITHMS out of a challenge, so that the weaker algorithm is used,
+/// must also take the bit out of the nonce's cookie, which [`NonceKey`](crate::nonce::NonceKey) then refuses;
+/// or the client echoes another list than it was sent, which is refused here (RFC 8489 §9.2.1).
+fn password_algorithm(
+    request: &Message<'_>,
+    nonce: &[u8],
+) -> Result<Option<PasswordAlgorithm>, Refusal> {
+    if !nonce.starts_with(NONCE_COOKIE.as_bytes()) {
+        // Not ours, and about to be called stale.
+        return Ok(None);
+    }
+    match (
+        request.attribute(AttributeType::PASSWORD_ALGORITHM),
+        request.attribute(AttributeType::PASSWORD_ALGORITHMS),
+    ) {
+        (None, None) => Ok(None),
+        (Some(chosen), Some(offered)) if offered == PASSWORD_ALGORITHMS => {
+            match PasswordAlgorithm::parse(chosen) {
+                Some(algorithm) => Ok(Some(algorithm)),
+                None => Err(ErrorCode::BAD_REQUEST.into()),
+            }
+        }
+        _ => Err(ErrorCode::BAD_REQUEST.into()),
+    }
+}
+
+fn has(request: &Message<'_>, kind: AttributeType) -> bool {
+    request.attribute(kind).is_some()
 }

@@ -5,6 +5,7 @@ use core::net::SocketAddr;
 
 use hither_sansio::Duration;
 
+use super::authentication::PASSWORD_ALGORITHMS;
 use super::tuple::RelayedAddr;
 use crate::address::AddressFamily;
 use crate::attribute::AttributeType;
@@ -12,6 +13,7 @@ use crate::error_code::ErrorCode;
 use crate::integrity::IntegrityKey;
 use crate::message::{EmitError, Message, MessageBuilder};
 use crate::message_type::{Class, Method};
+use crate::nonce::Nonce;
 use crate::transaction::TransactionId;
 
 /// What of a request its answer needs.
@@ -59,7 +61,7 @@ pub(super) enum Answer {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Refusal {
     /// Try again with a credential and this nonce.
-    Challenge { code: ErrorCode, nonce: String },
+    Challenge { code: ErrorCode, nonce: Nonce },
     /// These attributes had to be understood and were not.
     UnknownAttributes(Vec<AttributeType>),
     /// No, and that is all.
@@ -121,7 +123,8 @@ fn write_refusal(message: MessageBuilder, refusal: &Refusal, realm: &str) -> Mes
     match refusal {
         Refusal::Challenge { code, nonce } => with_code(*code)
             .attribute(AttributeType::REALM, realm.as_bytes())
-            .attribute(AttributeType::NONCE, nonce.as_bytes()),
+            .attribute(AttributeType::NONCE, nonce.as_bytes())
+            .attribute(AttributeType::PASSWORD_ALGORITHMS, &PASSWORD_ALGORITHMS),
         Refusal::UnknownAttributes(kinds) => {
             let list: Vec<u8> = kinds.iter().flat_map(|kind| kind.0.to_be_bytes()).collect();
             with_code(ErrorCode::UNKNOWN_ATTRIBUTE)

@@ -17,7 +17,7 @@ use crate::message::Message;
 use crate::message_type::{Class, Method};
 
 /// Attributes that must be understood, and are, be it only to refuse what they ask.
-const KNOWN: [AttributeType; 18] = [
+const KNOWN: [AttributeType; 20] = [
     AttributeType::MAPPED_ADDRESS,
     AttributeType::USERNAME,
     AttributeType::MESSAGE_INTEGRITY,
@@ -33,6 +33,8 @@ const KNOWN: [AttributeType; 18] = [
     AttributeType::REQUESTED_ADDRESS_FAMILY,
     AttributeType::EVEN_PORT,
     AttributeType::REQUESTED_TRANSPORT,
+    AttributeType::PASSWORD_ALGORITHM,
+    AttributeType::USERHASH,
     AttributeType::XOR_MAPPED_ADDRESS,
     AttributeType::RESERVATION_TOKEN,
     AttributeType::FINGERPRINT,

@@ -5,6 +5,7 @@ mod allocations;
 mod authentication;
 mod data;
 mod model;
+mod negotiation;
 mod peer_rules;
 mod peers;
 mod scene;
