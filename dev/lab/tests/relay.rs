@@ -7,3 +7,5 @@
 mod closed_networks;
 #[path = "relay/place.rs"]
 mod place;
+#[path = "relay/raw.rs"]
+mod raw;
