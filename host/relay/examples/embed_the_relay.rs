@@ -8,7 +8,7 @@ use std::error::Error;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use hither_relay::{Limits, PortRange, Relay, RelayConfig, SharedSecret, StreamLimits, mint};
+use hither_relay::{PeerRules, Relay, RelayConfig, Secrets, SharedSecret, mint};
 use hither_sansio::UnixTime;
 use rand_chacha::ChaCha20Rng;
 use rand_core::SeedableRng;
@@ -24,13 +24,13 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let relay = Relay::start(RelayConfig {
         listen_udp: vec![loopback],
         listen_tcp: vec![loopback],
-        relayed_ips: vec![loopback.ip()],
-        ports: PortRange::DYNAMIC,
+        relayed_ips: vec![loopback.ip().into()],
         realm: "example".into(),
-        secret: secret.clone(),
-        limits: Limits::RECOMMENDED,
-        streams: StreamLimits::default(),
-        allow_private_peers: true,
+        peers: PeerRules {
+            private: true,
+            ..PeerRules::default()
+        },
+        ..RelayConfig::new(Secrets::only(secret.clone()))
     })?;
 
     let now = SystemTime::now().duration_since(UNIX_EPOCH)?;

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! The clocks that the machine does not have.
 
-use std::time::{Instant as StdInstant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant as StdInstant, SystemTime, UNIX_EPOCH};
 
-use hither_sansio::{Duration, Instant, Now, UnixTime};
+use hither_sansio::{Instant, Now, UnixTime};
 
-/// Reads both clocks of this machine.
+/// Reads both clocks of this machine. All workers of a relay have the same one.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Clock {
     origin: StdInstant,
@@ -26,9 +26,8 @@ impl Clock {
         }
     }
 
-    /// When the runtime's clock shows this instant.
-    pub(crate) fn deadline(self, at: Instant) -> tokio::time::Instant {
-        let after = Duration::from_millis(at.as_millis());
-        tokio::time::Instant::from_std(self.origin + after)
+    /// How long it is until then.
+    pub(crate) fn until(self, at: Instant) -> Duration {
+        Duration::from_millis(at.as_millis()).saturating_sub(self.origin.elapsed())
     }
 }

@@ -3,10 +3,12 @@
 
 use std::io;
 use std::net::{IpAddr, SocketAddr};
+use std::num::NonZero;
+use std::thread;
 use std::time::Duration;
 
+use hither_stun::Secrets;
 use hither_stun::server::{Config, ConfigError, Limits, PeerRules, PortRange};
-use hither_stun::{Secrets, SharedSecret};
 
 /// One relay.
 #[derive(Clone, Debug)]
@@ -16,20 +18,101 @@ pub struct RelayConfig {
     pub listen_udp: Vec<SocketAddr>,
     /// Where to listen for TCP. Port 0 lets the system choose.
     pub listen_tcp: Vec<SocketAddr>,
-    /// Addresses of this machine that peers send to: concrete ones, the preferred one of a family first.
-    pub relayed_ips: Vec<IpAddr>,
+    /// Addresses that peers send to, the preferred one of a family first.
+    pub relayed_ips: Vec<RelayedIp>,
     /// Ports that peers send to.
     pub ports: PortRange,
     /// The realm of the credentials, in plain ASCII.
     pub realm: String,
     /// Shared with whoever mints credentials.
-    pub secret: SharedSecret,
+    pub secrets: Secrets,
     /// Bounds on allocations.
     pub limits: Limits,
     /// Bounds on streams.
     pub streams: StreamLimits,
-    /// Whether private and loopback peers may be reached from relayed addresses of the same kind.
-    pub allow_private_peers: bool,
+    /// Which peers may be reached.
+    pub peers: PeerRules,
+    /// Ports of what else this machine serves; nothing is relayed to them.
+    pub service_ports: Vec<u16>,
+    /// Threads that move datagrams, at most [`MAX_WORKERS`]; 0 is one a processor.
+    pub workers: usize,
+    /// How datagrams are received and sent.
+    pub datagrams: DatagramPath,
+    /// Receive buffers.
+    pub buffers: Buffers,
+}
+
+/// The most workers that a relay can have.
+pub const MAX_WORKERS: usize = 16;
+
+impl RelayConfig {
+    /// A relay that listens nowhere yet, with everything else as is recommended.
+    #[must_use]
+    pub fn new(secrets: Secrets) -> Self {
+        Self {
+            listen_udp: Vec::new(),
+            listen_tcp: Vec::new(),
+            relayed_ips: Vec::new(),
+            ports: PortRange::DYNAMIC,
+            realm: "hither".into(),
+            secrets,
+            limits: Limits::RECOMMENDED,
+            streams: StreamLimits::default(),
+            peers: PeerRules::default(),
+            service_ports: Vec::new(),
+            workers: 0,
+            datagrams: DatagramPath::Best,
+            buffers: Buffers::default(),
+        }
+    }
+}
+
+/// An address that peers send to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RelayedIp {
+    /// The address of this machine: a concrete one.
+    pub bind: IpAddr,
+    /// What clients are told; another one where a cloud translates addresses one to one.
+    pub advertised: IpAddr,
+}
+
+impl From<IpAddr> for RelayedIp {
+    /// An address that peers know as this machine does.
+    fn from(ip: IpAddr) -> Self {
+        Self {
+            bind: ip,
+            advertised: ip,
+        }
+    }
+}
+
+/// How datagrams are received and sent.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum DatagramPath {
+    /// As fast as this system can: on Linux in batches, coalesced and segmented by the kernel.
+    #[default]
+    Best,
+    /// One system call a datagram, as every system can.
+    Portable,
+}
+
+/// How much the system is asked to let wait in a socket until it is read, in bytes. Larger buffers lose less in a
+/// burst and hide an overload in delay.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Buffers {
+    /// In each listener of each worker.
+    pub listener: usize,
+    /// In each relayed socket.
+    pub relayed: usize,
+}
+
+impl Default for Buffers {
+    fn default() -> Self {
+        Self {
+            listener: 4 * 1024 * 1024,
+            relayed: 1024 * 1024,
+        }
+    }
 }
 
 /// Bounds on what TCP clients can make the relay hold.
@@ -79,6 +162,9 @@ pub enum StartError {
         #[source]
         source: io::Error,
     },
+    /// The system gives a worker no thread, no way to wait for sockets, or no room for one.
+    #[error("the system does not let the relay's workers start")]
+    Worker(#[source] io::Error),
     /// The machine refuses the configuration.
     #[error("the relay's configuration cannot work")]
     Config(#[from] ConfigError),
@@ -102,21 +188,34 @@ impl RelayConfig {
         }
     }
 
+    /// How many workers there will be.
+    pub(crate) fn worker_count(&self) -> usize {
+        let wanted = match self.workers {
+            0 => thread::available_parallelism().map_or(1, NonZero::get),
+            workers => workers,
+        };
+        // Elsewhere the system does not share out senders among sockets.
+        let most = if cfg!(unix) { MAX_WORKERS } else { 1 };
+        wanted.min(most)
+    }
+
     /// What the machine needs of it.
-    pub(crate) fn into_machine(self, listeners: Vec<SocketAddr>) -> Config {
+    pub(crate) fn machine(&self, listeners: Vec<SocketAddr>) -> Config {
+        let bound = self.relayed_ips.iter().map(|ip| ip.bind);
         Config {
-            realm: self.realm,
-            secrets: Secrets::only(self.secret),
-            relayed_ips: self.relayed_ips,
+            realm: self.realm.clone(),
+            secrets: self.secrets.clone(),
+            relayed_ips: self.advertised_ips(),
             ports: self.ports,
             listeners,
-            own_ips: Vec::new(),
-            service_ports: Vec::new(),
-            peers: PeerRules {
-                private: self.allow_private_peers,
-                ..PeerRules::default()
-            },
+            own_ips: bound.collect(),
+            service_ports: self.service_ports.clone(),
+            peers: self.peers.clone(),
             limits: self.limits,
         }
+    }
+
+    pub(crate) fn advertised_ips(&self) -> Vec<IpAddr> {
+        self.relayed_ips.iter().map(|ip| ip.advertised).collect()
     }
 }

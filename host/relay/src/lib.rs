@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The sockets of the TURN server.
+//! The sockets and cores of the TURN server.
 //!
 //! [`Relay::start`] binds listeners and runs until [`RelayHandle::shutdown`]. All decisions are made by
 //! [`hither_stun::Server`]; this crate moves bytes, keeps streams within bounds, and brings time and
@@ -7,68 +7,70 @@
 //! ([`RelayHandle::serve_stream`]).
 //!
 //! ```text
-//!  udp.rs   listeners and relayed sockets ─┐                  ┌─► udp.rs  send
-//!                                          ├─► shard.rs ──────┤
-//!  tcp.rs   streams, cut into frames ──────┘   Server, tables └─► tcp.rs  bounded queue of a stream
+//!   clients, peers            one worker a core: worker.rs                          clients, peers
+//!  ───────────────► datagram ─► Inbox ─► router.rs: Server decides ─► Outbox ─► datagram ───────►
+//!                                 ▲            │        │
+//!   streams: tcp.rs ── frames ────┤            │        └────────► bounded queue of a stream ───►
+//!   other workers ──── runs ──────┘            └─► ring of another worker
+//!                  mailbox.rs
 //! ```
-//! The seam for batched system calls is `udp.rs`: it alone receives and sends datagrams, and asks the shard
-//! for one decision each.
+//! The kernel steers each client to one worker (SO_REUSEPORT), which has its sockets, its allocations and a
+//! [`hither_stun::Server`] to itself. What goes to a client of another worker travels through a bounded ring.
 
 #![forbid(unsafe_code)]
 
 mod clock;
 mod config;
-mod shard;
+mod counters;
+mod datagram;
+mod mailbox;
+mod router;
+mod start;
 mod tcp;
-mod udp;
+mod worker;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::thread::JoinHandle;
 
 use tokio::io::{AsyncRead, AsyncWrite};
 
-pub use config::{RelayConfig, StartError, StreamLimits};
+pub use config::{
+    Buffers, DatagramPath, MAX_WORKERS, RelayConfig, RelayedIp, StartError, StreamLimits,
+};
+pub use counters::{DatagramCounters, RelayCounters, RingCounters};
 pub use hither_stun::credential::mint;
-pub use hither_stun::server::{ConfigError, Counters, Limits, PortRange};
-pub use hither_stun::{SharedSecret, TurnCredential};
-pub use shard::RelayCounters;
+pub use hither_stun::server::{ConfigError, Counters, Limits, Net, NetError, PeerRules, PortRange};
+pub use hither_stun::{Secrets, SharedSecret, TurnCredential};
+pub use start::Granted;
 
-use shard::Shard;
+use mailbox::{Control, Mailbox};
+use tcp::Streams;
 
 /// A TURN server that runs on this machine.
 #[derive(Debug)]
 pub struct Relay;
 
 impl Relay {
-    /// Binds all listeners and serves them on the current tokio runtime.
+    /// Binds all listeners and serves them: datagrams in threads of the relay's own, streams on the current
+    /// tokio runtime.
     ///
     /// Must be called inside a runtime with time and I/O enabled.
     pub fn start(config: RelayConfig) -> Result<RelayHandle, StartError> {
-        config.check()?;
-        let listeners = udp::bind_listeners(&config.listen_udp)?;
-        let streams = tcp::bind_listeners(&config.listen_tcp)?;
-        let udp_addrs: Vec<_> = listeners.keys().copied().collect();
-        let tcp_addrs: Vec<_> = streams.iter().map(|(address, _)| *address).collect();
-        let all = udp_addrs.iter().chain(&tcp_addrs).copied().collect();
-        let shard = Shard::new(config, all, listeners)?;
-        shard.run();
-        for (_, listener) in streams {
-            shard.spawn(tcp::accept(Arc::clone(&shard), listener));
-        }
-        Ok(RelayHandle {
-            shard,
-            udp_addrs,
-            tcp_addrs,
-        })
+        start::start(&config)
     }
 }
 
 /// A running relay. It stops when this is dropped.
 #[derive(Debug)]
 pub struct RelayHandle {
-    shard: Arc<Shard>,
+    workers: Arc<[Arc<Mailbox>]>,
+    threads: Vec<JoinHandle<()>>,
+    streams: Arc<Streams>,
     udp_addrs: Vec<SocketAddr>,
     tcp_addrs: Vec<SocketAddr>,
+    granted: Granted,
 }
 
 impl RelayHandle {
@@ -84,10 +86,31 @@ impl RelayHandle {
         &self.tcp_addrs
     }
 
-    /// What happened so far.
+    /// What the system granted of what was asked for.
+    #[must_use]
+    pub const fn granted(&self) -> &Granted {
+        &self.granted
+    }
+
+    /// What happened so far. Each worker is asked and answers within a turn of its loop.
     #[must_use]
     pub fn counters(&self) -> RelayCounters {
-        self.shard.counters()
+        let mut sum = RelayCounters {
+            streams_served: self.streams.served.load(Ordering::Relaxed),
+            streams_refused: self.streams.refused.load(Ordering::Relaxed),
+            ..RelayCounters::default()
+        };
+        for worker in &*self.workers {
+            sum.add(&worker.counters(), &worker.ring_counters());
+            sum.workers += u64::from(!worker.is_closed());
+        }
+        sum
+    }
+
+    /// Whether all workers run. One that panicked does not come back; what it had is lost.
+    #[must_use]
+    pub fn is_healthy(&self) -> bool {
+        self.workers.iter().all(|worker| !worker.is_closed())
     }
 
     /// Serves TURN over a stream that somebody else accepted, such as one with TLS taken off.
@@ -97,18 +120,34 @@ impl RelayHandle {
     where
         S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
     {
-        tcp::serve_if_room(&self.shard, stream, client, local);
+        self.streams.serve_if_room(stream, client, local);
     }
 
-    /// Closes every socket and waits until all tasks have ended. Allocations are gone then.
-    pub async fn shutdown(self) -> RelayCounters {
-        self.shard.stop().await;
-        self.shard.counters()
+    /// Closes every socket and waits until all tasks and threads have ended. Allocations are gone then.
+    pub async fn shutdown(mut self) -> RelayCounters {
+        self.streams.stop().await;
+        self.stop_workers();
+        let threads = std::mem::take(&mut self.threads);
+        let joined = tokio::task::spawn_blocking(|| {
+            for thread in threads {
+                // It said so itself if it panicked.
+                thread.join().ok();
+            }
+        });
+        joined.await.ok();
+        self.counters()
+    }
+
+    fn stop_workers(&self) {
+        for worker in &*self.workers {
+            worker.send(Control::Stop);
+        }
     }
 }
 
 impl Drop for RelayHandle {
     fn drop(&mut self) {
-        self.shard.abort();
+        self.streams.abort();
+        self.stop_workers();
     }
 }

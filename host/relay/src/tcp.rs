@@ -1,21 +1,24 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Streams: accepted within a bound, cut into frames, answered through a bounded queue.
+//! Streams: accepted within a bound, cut into frames for one worker, answered through a bounded queue.
 
 use std::io;
+use std::mem;
 use std::net::SocketAddr;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use hither_stun::framing::Deframer;
 use hither_stun::server::{FiveTuple, Transport};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadHalf, WriteHalf};
 use tokio::net::TcpListener;
-use tokio::sync::mpsc;
+use tokio::sync::mpsc::error::TrySendError;
+use tokio::sync::{Semaphore, mpsc, oneshot};
+use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout, timeout_at};
 
-use crate::config::StartError;
-use crate::shard::Shard;
+use crate::config::{StartError, StreamLimits};
+use crate::mailbox::{Control, Mailbox, StreamFrame, StreamId};
 
 /// Frames that may wait for one stream, however small.
 const MAX_QUEUED_FRAMES: usize = 1_024;
@@ -25,6 +28,9 @@ const READ_LEN: usize = 16 * 1024;
 
 /// How long to wait when the system has no descriptor left for another stream.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// How long a stream waits that finds no room on the way to its worker.
+const RING_PAUSE: Duration = Duration::from_millis(1);
 
 /// Binds the TCP listeners and says which ports the system chose.
 pub(crate) fn bind_listeners(
@@ -48,68 +54,233 @@ fn bind(address: SocketAddr) -> io::Result<TcpListener> {
     TcpListener::from_std(listener)
 }
 
-/// Accepts streams for ever.
-pub(crate) async fn accept(shard: Arc<Shard>, listener: TcpListener) {
-    loop {
-        match listener.accept().await {
-            Ok((stream, client)) => {
-                // Voice does not wait for company.
-                let local = stream.set_nodelay(true).and_then(|()| stream.local_addr());
-                if let Ok(local) = local {
-                    serve_if_room(&shard, stream, client, local);
+/// What all streams share.
+#[derive(Debug)]
+pub(crate) struct Streams {
+    limits: StreamLimits,
+    room: Arc<Semaphore>,
+    workers: Arc<[Arc<Mailbox>]>,
+    next_id: AtomicU64,
+    tasks: Mutex<Tasks>,
+    pub(crate) served: AtomicU64,
+    pub(crate) refused: AtomicU64,
+}
+
+#[derive(Debug)]
+struct Tasks {
+    running: JoinSet<()>,
+    is_stopped: bool,
+}
+
+impl Streams {
+    pub(crate) fn new(limits: StreamLimits, workers: Arc<[Arc<Mailbox>]>) -> Arc<Self> {
+        let max_streams = limits.max_streams.min(Semaphore::MAX_PERMITS);
+        Arc::new(Self {
+            limits,
+            room: Arc::new(Semaphore::new(max_streams)),
+            workers,
+            next_id: AtomicU64::new(0),
+            tasks: Mutex::new(Tasks {
+                running: JoinSet::new(),
+                is_stopped: false,
+            }),
+            served: AtomicU64::new(0),
+            refused: AtomicU64::new(0),
+        })
+    }
+
+    /// Accepts streams for ever, in a task of its own.
+    pub(crate) fn accept(self: &Arc<Self>, listener: TcpListener) {
+        let streams = Arc::clone(self);
+        self.spawn(async move {
+            loop {
+                match listener.accept().await {
+                    Ok((stream, client)) => {
+                        // Voice does not wait for company.
+                        let local = stream.set_nodelay(true).and_then(|()| stream.local_addr());
+                        if let Ok(local) = local {
+                            streams.serve_if_room(stream, client, local);
+                        }
+                    }
+                    Err(error) => {
+                        tracing::debug!(kind = ?error.kind(), "cannot accept a stream");
+                        tokio::time::sleep(ACCEPT_PAUSE).await;
+                    }
                 }
             }
-            Err(error) => {
-                tracing::debug!(kind = ?error.kind(), "cannot accept a stream");
-                tokio::time::sleep(ACCEPT_PAUSE).await;
+        });
+    }
+
+    /// Serves a stream in a task of its own, or closes it if there are too many.
+    pub(crate) fn serve_if_room<S>(
+        self: &Arc<Self>,
+        stream: S,
+        client: SocketAddr,
+        local: SocketAddr,
+    ) where
+        S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+    {
+        let room = Arc::clone(&self.room).try_acquire_owned();
+        let (Ok(room), Some(worker)) = (room, self.least_loaded()) else {
+            self.refused.fetch_add(1, Ordering::Relaxed);
+            return;
+        };
+        self.served.fetch_add(1, Ordering::Relaxed);
+        let pinned = Pinned {
+            id: StreamId(self.next_id.fetch_add(1, Ordering::Relaxed)),
+            client: FiveTuple {
+                client,
+                local,
+                transport: Transport::Tcp,
+            },
+            worker,
+            limits: self.limits,
+        };
+        self.spawn(async move {
+            let load = Load::new(&pinned.worker);
+            serve(&pinned, stream).await;
+            drop((load, room));
+        });
+    }
+
+    fn least_loaded(&self) -> Option<Arc<Mailbox>> {
+        let running = self.workers.iter().filter(|worker| !worker.is_closed());
+        let least = running.min_by_key(|worker| worker.streams.load(Ordering::Relaxed));
+        least.cloned()
+    }
+
+    /// Runs a task until it ends or the relay does.
+    fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
+        let mut tasks = self.tasks();
+        if tasks.is_stopped {
+            return;
+        }
+        while let Some(ended) = tasks.running.try_join_next() {
+            if ended.is_err_and(|error| error.is_panic()) {
+                tracing::error!("a task of the relay panicked");
             }
         }
+        tasks.running.spawn(task);
+    }
+
+    /// Ends all tasks and waits for them.
+    pub(crate) async fn stop(&self) {
+        let mut running = {
+            let mut tasks = self.tasks();
+            tasks.is_stopped = true;
+            mem::take(&mut tasks.running)
+        };
+        running.shutdown().await;
+    }
+
+    /// Ends all tasks without waiting.
+    pub(crate) fn abort(&self) {
+        let mut tasks = self.tasks();
+        tasks.is_stopped = true;
+        tasks.running.abort_all();
+    }
+
+    fn tasks(&self) -> MutexGuard<'_, Tasks> {
+        self.tasks.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// Serves a stream in a task of its own, or closes it if there are too many.
-pub(crate) fn serve_if_room<S>(shard: &Arc<Shard>, stream: S, client: SocketAddr, local: SocketAddr)
-where
-    S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
-{
-    let Ok(room) = Arc::clone(&shard.stream_room).try_acquire_owned() else {
-        shard.tally.streams_refused.fetch_add(1, Ordering::Relaxed);
-        return;
-    };
-    shard.tally.streams_served.fetch_add(1, Ordering::Relaxed);
-    let transport = Transport::Tcp;
-    let client = FiveTuple {
-        client,
-        local,
-        transport,
-    };
-    let served = Arc::clone(shard);
-    shard.spawn(async move {
-        serve(&served, client, stream).await;
-        drop(room);
-    });
+/// One stream more for its worker, as long as this lives.
+struct Load<'a>(&'a Mailbox);
+
+impl<'a> Load<'a> {
+    fn new(worker: &'a Mailbox) -> Self {
+        worker.streams.fetch_add(1, Ordering::Relaxed);
+        Self(worker)
+    }
 }
 
-async fn serve<S>(shard: &Arc<Shard>, client: FiveTuple, stream: S)
+impl Drop for Load<'_> {
+    fn drop(&mut self) {
+        self.0.streams.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// A stream and the worker that has its allocation.
+#[derive(Debug)]
+struct Pinned {
+    id: StreamId,
+    client: FiveTuple,
+    worker: Arc<Mailbox>,
+    limits: StreamLimits,
+}
+
+impl Pinned {
+    /// Announces the stream; false if there is one for this client already.
+    async fn connect(&self, queue: WriteQueue) -> bool {
+        let (taken, answer) = oneshot::channel();
+        self.worker.send(Control::Connect {
+            stream: self.id,
+            client: self.client,
+            queue,
+            taken,
+        });
+        answer.await.unwrap_or(false)
+    }
+
+    /// Waits until there is room: what a stream carries is not lost on the way to its worker.
+    async fn deliver(&self, bytes: &[u8]) {
+        let mut frame = StreamFrame {
+            stream: self.id,
+            client: self.client,
+            bytes: bytes.to_vec(),
+        };
+        while let Err(refused) = self.worker.push_frame(frame) {
+            if self.worker.is_closed() {
+                return;
+            }
+            frame = refused;
+            tokio::time::sleep(RING_PAUSE).await;
+        }
+    }
+
+    async fn has_allocation(&self) -> bool {
+        let (has_allocation, answer) = oneshot::channel();
+        self.worker.send(Control::AskAllocation {
+            client: self.client,
+            has_allocation,
+        });
+        answer.await.unwrap_or(false)
+    }
+}
+
+/// Says that the stream has ended, however it did.
+struct Disconnects<'a>(&'a Pinned);
+
+impl Drop for Disconnects<'_> {
+    fn drop(&mut self) {
+        self.0.worker.send(Control::Disconnect {
+            stream: self.0.id,
+            client: self.0.client,
+        });
+    }
+}
+
+async fn serve<S>(pinned: &Pinned, stream: S)
 where
     S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
 {
-    let (queue, waiting) = WriteQueue::new(shard.stream_limits.max_queued_bytes);
+    let (queue, waiting) = WriteQueue::new(pinned.limits.max_queued_bytes);
     let queued_bytes = Arc::clone(&queue.queued_bytes);
-    if !shard.connect(client, queue) {
-        return;
+    let disconnects = Disconnects(pinned);
+    if pinned.connect(queue).await {
+        let (reader, writer) = tokio::io::split(stream);
+        tokio::select! {
+            () = read(pinned, reader) => {}
+            () = write(&pinned.limits, writer, waiting, &queued_bytes) => {}
+        }
     }
-    let (reader, writer) = tokio::io::split(stream);
-    tokio::select! {
-        () = read(shard, client, reader) => {}
-        () = write(shard, writer, waiting, &queued_bytes) => {}
-    }
-    shard.disconnect(client);
+    drop(disconnects);
 }
 
 /// Ends when the stream does, when it is not made of frames, or when it has had no allocation for too long.
-async fn read<S: AsyncRead>(shard: &Arc<Shard>, client: FiveTuple, mut reader: ReadHalf<S>) {
-    let idle_timeout = shard.stream_limits.idle_timeout;
+async fn read<S: AsyncRead>(pinned: &Pinned, mut reader: ReadHalf<S>) {
+    let idle_timeout = pinned.limits.idle_timeout;
     let mut deadline = Instant::now() + idle_timeout;
     let mut deframer = Deframer::new();
     let mut buffer = vec![0; READ_LEN];
@@ -119,14 +290,14 @@ async fn read<S: AsyncRead>(shard: &Arc<Shard>, client: FiveTuple, mut reader: R
                 deframer.push(buffer.get(..length).unwrap_or_default());
                 loop {
                     match deframer.next_frame() {
-                        Ok(Some(frame)) => shard.handle_client(client, frame),
+                        Ok(Some(frame)) => pinned.deliver(frame).await,
                         Ok(None) => break,
                         Err(_) => return,
                     }
                 }
             }
             Ok(Ok(0) | Err(_)) => return,
-            Err(_) if shard.has_allocation(&client) => deadline = Instant::now() + idle_timeout,
+            Err(_) if pinned.has_allocation().await => deadline = Instant::now() + idle_timeout,
             Err(_) => return,
         }
     }
@@ -134,7 +305,7 @@ async fn read<S: AsyncRead>(shard: &Arc<Shard>, client: FiveTuple, mut reader: R
 
 /// Ends when the stream does, or when its client takes nothing for too long.
 async fn write<S: AsyncWrite>(
-    shard: &Shard,
+    limits: &StreamLimits,
     mut writer: WriteHalf<S>,
     mut waiting: mpsc::Receiver<Vec<u8>>,
     queued_bytes: &AtomicUsize,
@@ -143,7 +314,7 @@ async fn write<S: AsyncWrite>(
     while waiting.recv_many(&mut frames, MAX_QUEUED_FRAMES).await > 0 {
         let bytes = frames.concat();
         frames.clear();
-        let written = timeout(shard.stream_limits.write_timeout, async {
+        let written = timeout(limits.write_timeout, async {
             writer.write_all(&bytes).await?;
             writer.flush().await
         })
@@ -172,15 +343,18 @@ impl WriteQueue {
         (queue, waiting)
     }
 
-    /// Queues a frame; false if it was dropped because too much waits already.
+    /// Queues a frame; false if it was dropped because too much waits already. A stream that has just ended
+    /// takes everything.
     pub(crate) fn push(&self, frame: Vec<u8>) -> bool {
         let length = frame.len();
         let before = self.queued_bytes.fetch_add(length, Ordering::Relaxed);
-        let taken = before.saturating_add(length) <= self.max_queued_bytes
-            && self.frames.try_send(frame).is_ok();
-        if !taken {
+        let sent = match before.saturating_add(length) <= self.max_queued_bytes {
+            true => self.frames.try_send(frame),
+            false => Err(TrySendError::Full(frame)),
+        };
+        if sent.is_err() {
             self.queued_bytes.fetch_sub(length, Ordering::Relaxed);
         }
-        taken
+        !matches!(sent, Err(TrySendError::Full(_)))
     }
 }

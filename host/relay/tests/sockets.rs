@@ -8,7 +8,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use hither_relay::{
-    ConfigError, Relay, RelayConfig, RelayHandle, SharedSecret, StartError, StreamLimits,
+    ConfigError, Relay, RelayConfig, RelayHandle, Secrets, SharedSecret, StartError, StreamLimits,
 };
 use hither_stun::address::XorAddress;
 use hither_stun::attribute::AttributeType;
@@ -288,9 +288,9 @@ async fn a_relay_that_cannot_start_says_why() {
         })
     ));
 
-    let secret = SharedSecret::new(Vec::new());
+    let secrets = Secrets::only(SharedSecret::new(Vec::new()));
     let open = RelayConfig {
-        secret,
+        secrets,
         ..config("127.0.0.1")
     };
     assert!(matches!(

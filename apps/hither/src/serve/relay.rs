@@ -5,7 +5,7 @@ use std::net::{IpAddr, SocketAddr, UdpSocket};
 use std::sync::Arc;
 
 use hither_relay::{
-    Limits, PortRange, Relay, RelayConfig, RelayHandle, SharedSecret, StartError, StreamLimits,
+    PeerRules, PortRange, Relay, RelayConfig, RelayHandle, Secrets, SharedSecret, StartError,
 };
 
 use crate::config;
@@ -38,17 +38,17 @@ pub(super) fn start(
             .relayed_ips
             .iter()
             .filter(|ip| is_usable(**ip))
-            .copied()
+            .map(|ip| (*ip).into())
             .collect(),
         ports: PortRange {
             first: *config.ports.start(),
             last: *config.ports.end(),
         },
-        realm: "hither".into(),
-        secret: secret.clone(),
-        limits: Limits::RECOMMENDED,
-        streams: StreamLimits::default(),
-        allow_private_peers: config.allow_private_peers,
+        peers: PeerRules {
+            private: config.allow_private_peers,
+            ..PeerRules::default()
+        },
+        ..RelayConfig::new(Secrets::only(secret.clone()))
     })
     .map_err(|error| explain(&error))?;
     let port = |addresses: &[SocketAddr]| addresses.first().map(SocketAddr::port);
@@ -99,6 +99,9 @@ fn explain(error: &StartError) -> Failure {
             "Name each address of this machine in relay.listen_udp instead of 0.0.0.0 or [::].",
         ),
         StartError::Bind { address, .. } => failure.hint(format!("The address is {address}.")),
-        StartError::NoListener | StartError::Config(_) | StartError::Random(_) => failure,
+        StartError::NoListener
+        | StartError::Worker(_)
+        | StartError::Config(_)
+        | StartError::Random(_) => failure,
     }
 }

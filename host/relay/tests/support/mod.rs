@@ -5,8 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use hither_relay::{
-    Limits, PortRange, Relay, RelayConfig, RelayHandle, SharedSecret, StreamLimits, TurnCredential,
-    mint,
+    PeerRules, Relay, RelayConfig, RelayHandle, Secrets, SharedSecret, TurnCredential, mint,
 };
 use hither_sansio::UnixTime;
 use rand_chacha::ChaCha20Rng;
@@ -20,13 +19,13 @@ pub(crate) fn config(ip: &str) -> RelayConfig {
     RelayConfig {
         listen_udp: vec![SocketAddr::new(ip, 0)],
         listen_tcp: vec![SocketAddr::new(ip, 0)],
-        relayed_ips: vec![ip],
-        ports: PortRange::DYNAMIC,
+        relayed_ips: vec![ip.into()],
         realm: REALM.into(),
-        secret: SharedSecret::new(SECRET),
-        limits: Limits::default(),
-        streams: StreamLimits::default(),
-        allow_private_peers: true,
+        peers: PeerRules {
+            private: true,
+            ..PeerRules::default()
+        },
+        ..RelayConfig::new(Secrets::only(SharedSecret::new(SECRET)))
     }
 }
 

@@ -1,0 +1,303 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! How a worker is reached from outside: by other workers, by streams, and by whoever holds the relay.
+//!
+//! Runs and frames travel through bounded rings without a lock; what must not be lost and is rare takes a mutex.
+//! A worker that waits for its sockets is woken, one that works is not.
+
+use std::collections::VecDeque;
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering, fence};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use crossbeam_queue::ArrayQueue;
+use hither_stun::server::{FiveTuple, RelayedAddr};
+use mio::Waker;
+use tokio::sync::oneshot;
+
+use crate::counters::{RingCounters, WorkerCounters, wide};
+use crate::tcp::WriteQueue;
+
+/// Runs that may wait for one worker.
+pub(crate) const RING_LEN: usize = 1_024;
+
+/// Bytes that may wait for one worker in runs.
+const MAX_RING_BYTES: usize = 8 * 1024 * 1024;
+
+/// Frames of streams that may wait for one worker; a stream whose frame finds no room is not read further.
+const FRAMES_LEN: usize = 1_024;
+
+/// Buffers longer than this are kept only in small number.
+const SMALL_BUFFER: usize = 4 * 1024;
+
+/// How many buffers are kept whatever their length.
+const KEPT_BUFFERS: usize = 64;
+
+/// How long counters are waited for; a worker answers within a turn.
+const COUNTERS_PATIENCE: Duration = Duration::from_secs(1);
+
+/// A run from the client of another worker.
+#[derive(Debug)]
+pub(crate) struct Handover {
+    pub(crate) from: RelayedAddr,
+    pub(crate) to: RelayedAddr,
+    pub(crate) bytes: Vec<u8>,
+    pub(crate) stride: usize,
+    /// How much of each datagram goes before its payload.
+    pub(crate) skip: usize,
+}
+
+/// Which stream: five-tuples come again, numbers do not.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct StreamId(pub(crate) u64);
+
+/// A frame from a client's stream.
+#[derive(Debug)]
+pub(crate) struct StreamFrame {
+    pub(crate) stream: StreamId,
+    pub(crate) client: FiveTuple,
+    pub(crate) bytes: Vec<u8>,
+}
+
+/// What is rare and must not be lost.
+#[derive(Debug)]
+pub(crate) enum Control {
+    /// A stream begins; the answer is false if there is one with this five-tuple.
+    Connect {
+        stream: StreamId,
+        client: FiveTuple,
+        queue: WriteQueue,
+        taken: oneshot::Sender<bool>,
+    },
+    /// A stream ended.
+    Disconnect { stream: StreamId, client: FiveTuple },
+    /// Whether this client has an allocation.
+    AskAllocation {
+        client: FiveTuple,
+        has_allocation: oneshot::Sender<bool>,
+    },
+    /// End.
+    Stop,
+}
+
+/// One worker's.
+pub(crate) struct Mailbox {
+    runs: ArrayQueue<Handover>,
+    run_bytes: AtomicUsize,
+    buffers: ArrayQueue<Vec<u8>>,
+    frames: ArrayQueue<StreamFrame>,
+    control: Mutex<VecDeque<Control>>,
+    has_control: AtomicBool,
+    sleeps: AtomicBool,
+    is_closed: AtomicBool,
+    waker: Waker,
+    high_water: AtomicUsize,
+    dropped: AtomicU64,
+    dropped_datagrams: AtomicU64,
+    /// Streams that this worker has, for whoever looks for the least loaded.
+    pub(crate) streams: AtomicUsize,
+    wanted: AtomicBool,
+    published: Mutex<(u64, WorkerCounters)>,
+    publishes: Condvar,
+}
+
+impl Mailbox {
+    pub(crate) fn new(waker: Waker) -> Arc<Self> {
+        Arc::new(Self {
+            runs: ArrayQueue::new(RING_LEN),
+            run_bytes: AtomicUsize::new(0),
+            buffers: ArrayQueue::new(RING_LEN),
+            frames: ArrayQueue::new(FRAMES_LEN),
+            control: Mutex::default(),
+            has_control: AtomicBool::new(false),
+            sleeps: AtomicBool::new(false),
+            is_closed: AtomicBool::new(false),
+            waker,
+            high_water: AtomicUsize::new(0),
+            dropped: AtomicU64::new(0),
+            dropped_datagrams: AtomicU64::new(0),
+            streams: AtomicUsize::new(0),
+            wanted: AtomicBool::new(false),
+            published: Mutex::default(),
+            publishes: Condvar::new(),
+        })
+    }
+
+    /// Copies a run into the ring, or drops and counts it if too much waits.
+    pub(crate) fn hand_over(
+        &self,
+        (from, to): (RelayedAddr, RelayedAddr),
+        run: &[u8],
+        stride: usize,
+        skip: usize,
+    ) {
+        let waiting = self.run_bytes.fetch_add(run.len(), Ordering::Relaxed);
+        if waiting + run.len() <= MAX_RING_BYTES {
+            let mut bytes = self.buffers.pop().unwrap_or_default();
+            bytes.clear();
+            bytes.extend_from_slice(run);
+            let handover = Handover {
+                from,
+                to,
+                bytes,
+                stride,
+                skip,
+            };
+            match self.runs.push(handover) {
+                Ok(()) => {
+                    self.high_water
+                        .fetch_max(self.runs.len(), Ordering::Relaxed);
+                    return self.wake();
+                }
+                Err(refused) => self.give_back(refused.bytes),
+            }
+        }
+        self.run_bytes.fetch_sub(run.len(), Ordering::Relaxed);
+        let datagrams = run.len().div_ceil(stride.max(1)).max(1);
+        self.dropped.fetch_add(1, Ordering::Relaxed);
+        self.dropped_datagrams
+            .fetch_add(wide(datagrams), Ordering::Relaxed);
+    }
+
+    /// The next run. Give its bytes back.
+    pub(crate) fn next_run(&self) -> Option<Handover> {
+        let run = self.runs.pop()?;
+        self.run_bytes.fetch_sub(run.bytes.len(), Ordering::Relaxed);
+        Some(run)
+    }
+
+    /// A buffer that is not used any more.
+    pub(crate) fn give_back(&self, buffer: Vec<u8>) {
+        if buffer.capacity() <= SMALL_BUFFER || self.buffers.len() < KEPT_BUFFERS {
+            // A full pool frees it.
+            self.buffers.push(buffer).ok();
+        }
+    }
+
+    /// Queues a frame, or gives it back if there is no room.
+    pub(crate) fn push_frame(&self, frame: StreamFrame) -> Result<(), StreamFrame> {
+        self.frames.push(frame)?;
+        self.wake();
+        Ok(())
+    }
+
+    pub(crate) fn next_frame(&self) -> Option<StreamFrame> {
+        self.frames.pop()
+    }
+
+    pub(crate) fn send(&self, control: Control) {
+        self.control().push_back(control);
+        self.has_control.store(true, Ordering::Release);
+        self.wake();
+    }
+
+    pub(crate) fn next_control(&self) -> Option<Control> {
+        if !self.has_control.load(Ordering::Acquire) {
+            return None;
+        }
+        let mut waiting = self.control();
+        let next = waiting.pop_front();
+        self.has_control
+            .store(!waiting.is_empty(), Ordering::Release);
+        next
+    }
+
+    /// Says that the worker is about to wait; false if there is something to do.
+    pub(crate) fn fall_asleep(&self) -> bool {
+        self.sleeps.store(true, Ordering::SeqCst);
+        fence(Ordering::SeqCst);
+        let is_idle = self.runs.is_empty()
+            && self.frames.is_empty()
+            && !self.has_control.load(Ordering::SeqCst)
+            && !self.wants_counters();
+        if !is_idle {
+            self.stay_awake();
+        }
+        is_idle
+    }
+
+    pub(crate) fn stay_awake(&self) {
+        self.sleeps.store(false, Ordering::Relaxed);
+    }
+
+    fn wake(&self) {
+        fence(Ordering::SeqCst);
+        if self.sleeps.load(Ordering::Relaxed) && self.sleeps.swap(false, Ordering::SeqCst) {
+            self.wake_always();
+        }
+    }
+
+    fn wake_always(&self) {
+        if let Err(error) = self.waker.wake() {
+            tracing::debug!(kind = ?error.kind(), "cannot wake a worker");
+        }
+    }
+
+    /// The worker is gone.
+    pub(crate) fn close(&self) {
+        self.is_closed.store(true, Ordering::Release);
+        // Whoever waits for an answer sees that there will be none.
+        self.control().clear();
+        while self.frames.pop().is_some() {}
+        self.publishes.notify_all();
+    }
+
+    pub(crate) fn is_closed(&self) -> bool {
+        self.is_closed.load(Ordering::Acquire)
+    }
+
+    /// Whether somebody waits for counters.
+    pub(crate) fn wants_counters(&self) -> bool {
+        self.wanted.load(Ordering::Acquire)
+    }
+
+    /// Counts for whoever waits, under the lock: nobody who asks later is answered with it.
+    pub(crate) fn publish(&self, counters: impl FnOnce() -> WorkerCounters) {
+        let mut published = self.published();
+        self.wanted.store(false, Ordering::Release);
+        *published = (published.0 + 1, counters());
+        drop(published);
+        self.publishes.notify_all();
+    }
+
+    /// What the worker counted so far; as of earlier if it does not answer.
+    pub(crate) fn counters(&self) -> WorkerCounters {
+        let mut published = self.published();
+        if !self.is_closed() {
+            let before = published.0;
+            self.wanted.store(true, Ordering::SeqCst);
+            self.wake();
+            let waited =
+                self.publishes
+                    .wait_timeout_while(published, COUNTERS_PATIENCE, |(count, _)| {
+                        *count == before && !self.is_closed()
+                    });
+            published = waited.unwrap_or_else(PoisonError::into_inner).0;
+        }
+        published.1
+    }
+
+    pub(crate) fn ring_counters(&self) -> RingCounters {
+        RingCounters {
+            waiting: wide(self.runs.len()),
+            high_water: wide(self.high_water.load(Ordering::Relaxed)),
+            dropped_runs: self.dropped.load(Ordering::Relaxed),
+            dropped_datagrams: self.dropped_datagrams.load(Ordering::Relaxed),
+        }
+    }
+
+    fn control(&self) -> MutexGuard<'_, VecDeque<Control>> {
+        self.control.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn published(&self) -> MutexGuard<'_, (u64, WorkerCounters)> {
+        self.published
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl std::fmt::Debug for Mailbox {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Mailbox").finish_non_exhaustive()
+    }
+}

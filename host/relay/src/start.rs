@@ -1,0 +1,159 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! From a configuration to running workers.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use hither_stun::server::{RelayedPorts, Server, Shard};
+use mio::{Poll, Waker};
+use rand_chacha::ChaCha20Rng;
+use rand_core::SeedableRng;
+
+use crate::RelayHandle;
+use crate::clock::Clock;
+use crate::config::{RelayConfig, StartError};
+use crate::datagram::{Path, bind_shared};
+use crate::mailbox::Mailbox;
+use crate::router::{Parts, Router};
+use crate::tcp::{self, Streams};
+use crate::worker::{WAKER, Worker};
+
+/// What the system granted of what the configuration asked for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Granted {
+    /// Threads that move datagrams.
+    pub workers: usize,
+    /// The smallest receive buffer of a listener, in bytes as the system counts: it reserves twice what it gives.
+    pub listener_buffer: usize,
+    /// Files that this process may have open, if the system says. Each relayed socket is one, and each stream.
+    pub open_files: Option<u64>,
+}
+
+pub(crate) fn start(config: &RelayConfig) -> Result<RelayHandle, StartError> {
+    config.check()?;
+    let count = config.worker_count();
+    let listeners = bind_listeners(config, count)?;
+    let tcp = tcp::bind_listeners(&config.listen_tcp)?;
+    let udp_addrs: Vec<_> = listeners.keys().copied().collect();
+    let tcp_addrs: Vec<_> = tcp.iter().map(|(address, _)| *address).collect();
+    let granted = Granted {
+        workers: count,
+        listener_buffer: smallest_buffer(&listeners),
+        open_files: open_files(),
+    };
+    let all = udp_addrs.iter().chain(&tcp_addrs).copied().collect();
+    let (workers, routers) = workers(config, all, listeners, count)?;
+    let mut handle = RelayHandle {
+        streams: Streams::new(config.streams, Arc::clone(&workers)),
+        workers,
+        threads: Vec::with_capacity(count),
+        udp_addrs,
+        tcp_addrs,
+        granted,
+    };
+    for (index, worker) in routers.into_iter().enumerate() {
+        // If one cannot start, those that did end with the handle.
+        let thread = worker.spawn(index).map_err(StartError::Worker)?;
+        handle.threads.push(thread);
+    }
+    for (_, listener) in tcp {
+        handle.streams.accept(listener);
+    }
+    Ok(handle)
+}
+
+/// By address, with the ports that the system chose: one socket for each worker.
+type Listeners = BTreeMap<SocketAddr, Vec<socket2::Socket>>;
+
+fn bind_listeners(config: &RelayConfig, count: usize) -> Result<Listeners, StartError> {
+    let mut listeners = BTreeMap::new();
+    for &address in &config.listen_udp {
+        let bound = bind_shared(address, config.buffers.listener, count);
+        let (local, sockets) = bound.map_err(|source| StartError::Bind {
+            protocol: "UDP",
+            address,
+            source,
+        })?;
+        listeners.insert(local, sockets);
+    }
+    Ok(listeners)
+}
+
+fn smallest_buffer(listeners: &Listeners) -> usize {
+    let sockets = listeners.values().flatten();
+    let sizes = sockets.filter_map(|socket| socket.recv_buffer_size().ok());
+    sizes.min().unwrap_or(0)
+}
+
+type Workers = (Arc<[Arc<Mailbox>]>, Vec<Worker>);
+
+fn workers(
+    config: &RelayConfig,
+    listening: Vec<SocketAddr>,
+    mut listeners: Listeners,
+    count: usize,
+) -> Result<Workers, StartError> {
+    let clock = Clock::start();
+    let machine = config.machine(listening);
+    let ports = Arc::new(RelayedPorts::new(&machine.relayed_ips, machine.ports));
+    let polls: Vec<_> = (0..count)
+        .map(|_| Poll::new())
+        .collect::<Result<_, _>>()
+        .map_err(StartError::Worker)?;
+    let mailboxes: Arc<[_]> = polls
+        .iter()
+        .map(|poll| Ok(Mailbox::new(Waker::new(poll.registry(), WAKER)?)))
+        .collect::<io::Result<_>>()
+        .map_err(StartError::Worker)?;
+    let mut workers = Vec::with_capacity(count);
+    for ((shard, poll), mailbox) in (0..).zip(polls).zip(&*mailboxes) {
+        let mut seed = [0; 32];
+        getrandom::fill(&mut seed)?;
+        let rng = ChaCha20Rng::from_seed(seed);
+        let server = Server::new(
+            machine.clone(),
+            Shard(shard),
+            Arc::clone(&ports),
+            rng,
+            clock.now(),
+        )?;
+        let own = listeners
+            .iter_mut()
+            .filter_map(|(local, sockets)| Some((*local, sockets.pop()?)));
+        let parts = Parts {
+            server,
+            clock,
+            path: Path::new(config.datagrams).map_err(StartError::Worker)?,
+            registry: poll.registry().try_clone().map_err(StartError::Worker)?,
+            relayed_ips: config.relayed_ips.clone(),
+            buffers: config.buffers,
+            mailboxes: Arc::clone(&mailboxes),
+        };
+        let router = router(parts, own).map_err(StartError::Worker)?;
+        workers.push(Worker::new(router, Arc::clone(mailbox), poll));
+    }
+    Ok((mailboxes, workers))
+}
+
+fn router(
+    parts: Parts,
+    listeners: impl Iterator<Item = (SocketAddr, socket2::Socket)>,
+) -> io::Result<Router> {
+    let mut router = Router::new(parts);
+    for (local, socket) in listeners {
+        router.add_listener(local, socket)?;
+    }
+    Ok(router)
+}
+
+#[cfg(target_os = "linux")]
+fn open_files() -> Option<u64> {
+    rustix::process::getrlimit(rustix::process::Resource::Nofile).current
+}
+
+#[cfg(not(target_os = "linux"))]
+fn open_files() -> Option<u64> {
+    None
+}
