@@ -39,6 +39,16 @@ pub(crate) enum Command {
     /// over the one before. `--print-default-config` shows every setting with its explanation.
     #[command(after_help = SERVE_EXAMPLES)]
     Serve(ServeFlags),
+    /// Run a relay alone, for nodes elsewhere.
+    ///
+    /// STUN and TURN over UDP, TCP and TLS, configured by the sections [relay], [tls], [metrics] and [log] of
+    /// the same settings as a node. It keeps no account: whoever has its secret, such as a node, mints access
+    /// that ends by itself. The first start makes the secret, in relay-secret in the data directory.
+    ///
+    /// SIGHUP reads the settings again without ending a call; SIGTERM lets calls end first if
+    /// relay.drain_seconds says so; Ctrl-C ends it.
+    #[command(after_help = RELAY_EXAMPLES)]
+    Relay(RelayFlags),
     /// Print a link that lets one person register at this node.
     ///
     /// Works while the node runs and while it is stopped: it needs only the data directory.
@@ -58,6 +68,20 @@ Examples:
   hither serve --print-default-config > hither.toml
   hither serve --config hither.toml --print-network-sheet
                                                    what a firewall has to let through";
+
+const RELAY_EXAMPLES: &str = "\
+Examples:
+  hither relay --listen 203.0.113.5:3478           where the world reaches it
+  hither relay --listen 10.0.0.5:3478 --config relay.toml
+                                                   with relay.external_ips, behind a cloud's translation
+  hither relay --config relay.toml --print-network-sheet
+                                                   what a firewall has to let through
+  turnutils_uclient -u test -W \"$(cat relay-secret)\" -y 203.0.113.5
+                                                   try it with the clients of coturn
+A node hands out access to it with the same secret:
+  [relay]
+  secret_file = \"/etc/hither/relay-secret\"
+  elsewhere = [\"turn.example.org\"]";
 
 const INVITE_EXAMPLES: &str = "\
 Examples:
@@ -95,6 +119,21 @@ pub(crate) struct ServeFlags {
     /// Print every setting with its default and its explanation, and stop.
     #[arg(long)]
     pub(crate) print_default_config: bool,
+}
+
+#[derive(Clone, Debug, Args)]
+pub(crate) struct RelayFlags {
+    #[command(flatten)]
+    pub(crate) source: SourceFlags,
+    /// Listen here over UDP and TCP; may be given several times. Port 0 takes any free port.
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    pub(crate) listen: Vec<SocketAddr>,
+    /// Once everything listens, write the addresses to this file, as JSON.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) ready_file: Option<PathBuf>,
+    /// Print what a firewall has to let through with these settings, and stop.
+    #[arg(long)]
+    pub(crate) print_network_sheet: bool,
 }
 
 #[derive(Clone, Debug, Args)]

@@ -11,8 +11,8 @@ use time::OffsetDateTime;
 use crate::cli::{InviteFlags, InvitedRole, SourceFlags};
 use crate::config::{self, Config, Flags};
 use crate::failure::Failure;
-use crate::serve::{load, table};
-use crate::words::say;
+use crate::process::load;
+use crate::words::{say, table};
 use crate::{clock, node};
 
 /// `hither invite`
@@ -87,7 +87,7 @@ fn configure(flags: &SourceFlags) -> Result<Config, Failure> {
     load(&Flags {
         config: flags.config.clone(),
         data_dir: flags.data_dir.clone(),
-        listen: Vec::new(),
+        ..Flags::default()
     })
 }
 

@@ -11,7 +11,7 @@ use toml::{Table, Value};
 
 use super::origin::Origin;
 use super::raw::{CheckError, Raw};
-use super::{Config, nearest};
+use super::{Config, Purpose, nearest};
 
 /// Every setting with its default and its explanation.
 pub(crate) const DEFAULTS: &str = include_str!("../../../../docs/hither.toml");
@@ -35,6 +35,7 @@ pub(crate) struct Flags {
     pub(crate) config: Option<PathBuf>,
     pub(crate) data_dir: Option<PathBuf>,
     pub(crate) listen: Vec<SocketAddr>,
+    pub(crate) purpose: Purpose,
 }
 
 /// There is no usable configuration.
@@ -111,7 +112,7 @@ pub(crate) fn load(
         reason,
         nearest: None,
     })?;
-    Ok(raw.check()?)
+    Ok(raw.check(flags.purpose)?)
 }
 
 /// Variables that look like settings and are none, each with what may have been meant. They do not stop a
@@ -268,8 +269,14 @@ fn overlay_flags(settings: &mut Table, flags: &Flags) {
     }
     if !flags.listen.is_empty() {
         let list = flags.listen.iter();
-        let list = list.map(|at| Value::String(at.to_string())).collect();
-        set("http", "listen", Value::Array(list));
+        let list = Value::Array(list.map(|at| Value::String(at.to_string())).collect());
+        match flags.purpose {
+            Purpose::Node => set("http", "listen", list),
+            Purpose::RelayAlone => {
+                set("relay", "listen_udp", list.clone());
+                set("relay", "listen_tcp", list);
+            }
+        }
     }
 }
 

@@ -11,8 +11,20 @@ use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use hither_relay::{PeerRules, RelayedIp};
+
 pub(crate) use merge::{DEFAULTS, Flags, load, unknown_variables};
 pub(crate) use raw::{default_data_dir, origin};
+
+/// What is started with a configuration.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Purpose {
+    /// `hither serve`, and the commands that look at its data.
+    #[default]
+    Node,
+    /// `hither relay`.
+    RelayAlone,
+}
 
 /// Everything a node needs to know, checked.
 #[derive(Clone, Debug)]
@@ -25,7 +37,10 @@ pub(crate) struct Config {
     pub(crate) public_url: Option<String>,
     pub(crate) behind_proxy: bool,
     pub(crate) tls: Tls,
+    pub(crate) access: Access,
     pub(crate) relay: Option<Relay>,
+    /// Where Prometheus is answered.
+    pub(crate) metrics: Option<SocketAddr>,
     pub(crate) limits: Limits,
     pub(crate) log_filter: String,
 }
@@ -38,16 +53,62 @@ pub(crate) enum Tls {
     Files { certificate: PathBuf, key: PathBuf },
 }
 
+/// How people get access to relays.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Access {
+    /// Where the secret is; `None` for one that lives as long as the process.
+    pub(crate) secret_file: Option<PathBuf>,
+    pub(crate) previous_secret_file: Option<PathBuf>,
+    /// The host of the own relay, if it is not that of the page.
+    pub(crate) public_host: Option<String>,
+    /// URLs of relays that know the same secret.
+    pub(crate) elsewhere: Vec<String>,
+    /// How long a grant is good.
+    pub(crate) lasts: Duration,
+}
+
 /// The relay's part.
 #[derive(Clone, Debug)]
 pub(crate) struct Relay {
     pub(crate) listen_udp: Vec<SocketAddr>,
+    /// Besides, if the system allows it: the port of HTTPS.
+    pub(crate) listen_udp_too: Vec<SocketAddr>,
     pub(crate) listen_tcp: Vec<SocketAddr>,
-    pub(crate) relayed_ips: Vec<IpAddr>,
+    pub(crate) listen_tls: Vec<SocketAddr>,
+    pub(crate) relayed_ips: Vec<RelayedIp>,
     pub(crate) ports: RangeInclusive<u16>,
-    pub(crate) public_host: Option<String>,
-    pub(crate) allow_private_peers: bool,
-    pub(crate) grant: Duration,
+    pub(crate) peers: Peers,
+    pub(crate) max_allocations: u32,
+    pub(crate) max_allocations_per_username: u32,
+    /// 0 for no bound.
+    #[expect(dead_code, reason = "used as soon as a running relay can be told")]
+    pub(crate) max_kib_per_second: u32,
+    pub(crate) max_streams: u32,
+    /// 0 for as many as there are cores.
+    pub(crate) workers: u8,
+    #[expect(dead_code, reason = "used as soon as a running relay can be told")]
+    pub(crate) drain: Duration,
+    #[expect(dead_code, reason = "used as soon as a running relay can be told")]
+    pub(crate) alternate_server: Option<SocketAddr>,
+    /// A second address and a second port (RFC 5780).
+    #[expect(dead_code, reason = "used as soon as a running relay can be told")]
+    pub(crate) behaviour: Option<(IpAddr, u16)>,
+}
+
+/// Which peers may be reached.
+#[derive(Clone, Debug)]
+pub(crate) struct Peers {
+    pub(crate) rules: PeerRules,
+    pub(crate) because: PeersBecause,
+}
+
+/// Why private peers may or may not be reached.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum PeersBecause {
+    Told,
+    PrivateAddressesOnly,
+    PublicAddress,
+    PublicName,
 }
 
 /// Bounds on what strangers may do.

@@ -7,7 +7,7 @@ use toml::{Table, Value};
 const ALIKE: f64 = 0.75;
 
 /// Texts that are one of a few words.
-const CHOICES: [&str; 3] = ["off", "own-ca", "files"];
+const CHOICES: [&str; 6] = ["off", "own-ca", "files", "auto", "open", "closed"];
 
 /// The name most like this one, if any is.
 pub(super) fn name<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> Option<String> {

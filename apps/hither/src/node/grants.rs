@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Access to the relay: ephemeral credentials, and the URLs under which it is reached.
 
+use std::sync::{PoisonError, RwLock};
 use std::time::Duration;
 
 use hither_api::TurnGrant;
@@ -10,66 +11,97 @@ use rand_chacha::ChaCha20Rng;
 use rand_core::SeedableRng as _;
 
 use super::random;
+use crate::config;
 
 /// Longest host that is looked at, in bytes (RFC 1035 §2.3.4), with brackets for IPv6.
 const MAX_HOST: usize = 255;
 
-/// Hands out access to the relay.
-#[derive(Debug, Default)]
+/// Hands out access to relays.
+#[derive(Debug)]
 pub(crate) struct Grants {
-    pub(crate) relay: Option<RelayAccess>,
+    access: RwLock<RelayAccess>,
 }
 
-/// What is needed to let somebody use the relay.
+/// What is needed to let somebody use relays.
 #[derive(Clone, Debug)]
 pub(crate) struct RelayAccess {
-    pub(crate) secret: SharedSecret,
-    pub(crate) udp_port: Option<u16>,
-    pub(crate) tcp_port: Option<u16>,
-    /// Where TURN shares a socket with HTTPS.
-    pub(crate) tls_port: Option<u16>,
+    secret: SharedSecret,
+    /// The node's own relay, if there is one.
+    pub(crate) own: Option<OwnPorts>,
     /// Goes before the host of the page.
-    pub(crate) public_host: Option<String>,
-    pub(crate) lasts: Duration,
+    public_host: Option<String>,
+    /// URLs of relays that know the same secret.
+    elsewhere: Vec<String>,
+    lasts: Duration,
+}
+
+/// Ports of the node's own relay, the preferred one of a kind first.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct OwnPorts {
+    pub(crate) udp: Vec<u16>,
+    pub(crate) tcp: Vec<u16>,
+    /// The first is shared with HTTPS.
+    pub(crate) tls: Vec<u16>,
 }
 
 impl Grants {
+    pub(crate) fn new(access: RelayAccess) -> Self {
+        Self {
+            access: RwLock::new(access),
+        }
+    }
+
     /// Access for a while, for a client that reached this node as `host`. Without a relay it has no URLs.
     pub(crate) fn grant(&self, host: &str, now: UnixTime) -> Result<TurnGrant, getrandom::Error> {
-        let Some(relay) = &self.relay else {
+        let access = self.access.read().unwrap_or_else(PoisonError::into_inner);
+        let urls = access.urls(host);
+        if urls.is_empty() {
             return Ok(TurnGrant {
                 username: String::new(),
                 password: String::new(),
                 expires: now.as_secs(),
-                urls: Vec::new(),
+                urls,
             });
-        };
+        }
         let mut rng = ChaCha20Rng::from_seed(random()?);
-        let credential = mint(&relay.secret, now, relay.lasts, &mut rng);
+        let credential = mint(&access.secret, now, access.lasts, &mut rng);
         Ok(TurnGrant {
             username: credential.username,
             password: credential.password,
-            expires: (now + relay.lasts).as_secs(),
-            urls: relay.urls(host),
+            expires: (now + access.lasts).as_secs(),
+            urls,
         })
     }
 }
 
 impl RelayAccess {
-    /// Best first (RFC 7064 §3.1, RFC 7065 §3.1).
+    /// Access to relays elsewhere; the own one is added when it runs.
+    pub(crate) fn new(config: &config::Access, secret: SharedSecret) -> Self {
+        Self {
+            secret,
+            own: None,
+            public_host: config.public_host.clone(),
+            elsewhere: config.elsewhere.clone(),
+            lasts: config.lasts,
+        }
+    }
+
+    /// Best first (RFC 7064 §3.1, RFC 7065 §3.1); the own relay before others.
     pub(crate) fn urls(&self, host: &str) -> Vec<String> {
         let host = self.public_host.as_deref().unwrap_or(host);
         let mut urls = Vec::new();
-        if let Some(port) = self.udp_port {
-            urls.push(format!("stun:{host}:{port}"));
-            urls.push(format!("turn:{host}:{port}?transport=udp"));
+        if let Some(own) = &self.own {
+            let stun = own.udp.first().map(|port| format!("stun:{host}:{port}"));
+            urls.extend(stun);
+            let turn = |scheme, ports: &[u16], transport| {
+                let url = |port| format!("{scheme}:{host}:{port}?transport={transport}");
+                ports.iter().map(url).collect::<Vec<_>>()
+            };
+            urls.extend(turn("turn", &own.udp, "udp"));
+            urls.extend(turn("turn", &own.tcp, "tcp"));
+            urls.extend(turn("turns", &own.tls, "tcp"));
         }
-        if let Some(port) = self.tcp_port {
-            urls.push(format!("turn:{host}:{port}?transport=tcp"));
-        }
-        if let Some(port) = self.tls_port {
-            urls.push(format!("turns:{host}:{port}?transport=tcp"));
-        }
+        urls.extend(self.elsewhere.iter().cloned());
         urls
     }
 }

@@ -25,11 +25,12 @@ use crate::api::Peer;
 use crate::config::{Config, Tls};
 use crate::failure::Failure;
 use crate::node::source::Source;
+use crate::tls::Speaks;
 
 /// Connections that the system may hold until they are accepted.
 const BACKLOG: i32 = 1024;
 /// How long a client may take for its TLS handshake.
-const HANDSHAKE: Duration = Duration::from_secs(10);
+pub(crate) const HANDSHAKE: Duration = Duration::from_secs(10);
 /// How long a client may take for the head of a request, the first or a later one.
 const REQUEST_HEAD: Duration = Duration::from_secs(30);
 /// How often a quiet HTTP/2 client is asked whether it is there.
@@ -81,7 +82,7 @@ impl Listeners {
         };
         let host = match at.ip() {
             ip if ip.is_loopback() => "localhost".to_owned(),
-            ip if ip.is_unspecified() => super::tls::own_name_or_address(),
+            ip if ip.is_unspecified() => crate::tls::own_name_or_address(),
             IpAddr::V4(ip) => ip.to_string(),
             IpAddr::V6(ip) => format!("[{ip}]"),
         };
@@ -91,6 +92,16 @@ impl Listeners {
         } else {
             format!("{scheme}://{host}:{}", at.port())
         }
+    }
+
+    /// Where HTTP is served.
+    pub(super) fn places(&self) -> Vec<SocketAddr> {
+        self.bound.iter().map(|(_, at)| *at).collect()
+    }
+
+    /// The ports of these places.
+    pub(super) fn ports(&self) -> Vec<u16> {
+        self.bound.iter().map(|(_, at)| at.port()).collect()
     }
 
     /// The port that people use, by the public address or the first listener.
@@ -272,20 +283,30 @@ async fn protect_and_serve(shared: &Shared, stream: TcpStream, peer: Peer) {
         tracing::debug!("a TLS handshake failed");
         return;
     };
+    let negotiated = Speaks::negotiated(stream.get_ref().1.alpn_protocol());
     let mut stream = BufReader::with_capacity(PEEK, stream);
-    match (is_turn(&mut stream).await, &shared.answer.relay) {
-        (Some(true), Some(relay)) => relay.serve_stream(stream, peer.0, local),
-        (Some(false), _) => serve(shared, stream, peer).await,
-        (Some(true), None) | (None, _) => {}
+    let speaks = match negotiated {
+        Some(speaks) => Some(speaks),
+        None => first_words(&mut stream).await,
+    };
+    match (speaks, &shared.answer.relay) {
+        (Some(Speaks::Turn), Some(relay)) => relay.serve_stream(stream, peer.0, local),
+        (Some(Speaks::Http), _) => serve(shared, stream, peer).await,
+        (Some(Speaks::Turn), None) | (None, _) => {}
     }
 }
 
-/// Whether a client speaks TURN, by its first byte: a STUN message begins with two zero bits and a class and
-/// method below 0x0400 (RFC 7983 §7), HTTP with a letter. `None` if it says nothing.
-async fn is_turn(stream: &mut (impl AsyncBufRead + Unpin)) -> Option<bool> {
+/// What a client speaks that did not say it in its handshake, by its first byte: a STUN message begins with
+/// two zero bits and a class and method below 0x0400 (RFC 7983 §7), HTTP with a letter. `None` if it says
+/// nothing.
+async fn first_words(stream: &mut (impl AsyncBufRead + Unpin)) -> Option<Speaks> {
     let said = tokio::time::timeout(REQUEST_HEAD, stream.fill_buf()).await;
     let first = *said.ok()?.ok()?.first()?;
-    Some(first < 4)
+    Some(if first < 4 {
+        Speaks::Turn
+    } else {
+        Speaks::Http
+    })
 }
 
 async fn serve<S>(shared: &Shared, stream: S, peer: Peer)
@@ -324,7 +345,8 @@ where
     }
 }
 
-fn bind(at: SocketAddr) -> io::Result<(TcpListener, SocketAddr)> {
+/// Binds one address for TCP.
+pub(crate) fn bind(at: SocketAddr) -> io::Result<(TcpListener, SocketAddr)> {
     let socket = Socket::new(Domain::for_address(at), Type::STREAM, Some(Protocol::TCP))?;
     if at.is_ipv6() {
         // So that 0.0.0.0 and [::] can stand side by side.
@@ -349,7 +371,8 @@ fn may_be_absent(at: SocketAddr, error: &io::Error) -> bool {
     at.is_ipv6() && at.ip().is_loopback() && absent
 }
 
-fn explain(at: SocketAddr, error: &io::Error) -> Failure {
+/// Why an address could not be bound, and what to do.
+pub(crate) fn explain(at: SocketAddr, error: &io::Error) -> Failure {
     let port = at.port();
     match error.kind() {
         io::ErrorKind::AddrInUse => Failure::new(format!(

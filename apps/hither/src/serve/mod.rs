@@ -2,14 +2,11 @@
 //! `hither serve`: everything a node is, started in order, and stopped in the reverse order.
 
 mod greeting;
-mod listen;
+pub(crate) mod listen;
 mod owner;
-mod private_file;
-mod relay;
-mod signals;
-mod tls;
 
 use std::fs::File;
+use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,18 +14,21 @@ use std::time::Duration;
 use hither_relay::RelayHandle;
 use hither_store::{NodeStore, Store};
 use tokio::sync::{Semaphore, watch};
+use tokio::task::JoinSet;
 
 use crate::api;
 use crate::cli::ServeFlags;
-use crate::config::{self, Config, Flags};
+use crate::config::{self, Config, Flags, Purpose};
 use crate::failure::Failure;
 use crate::node::Node;
 use crate::node::bus::Bus;
-use crate::node::grants::Grants;
+use crate::node::grants::{Grants, RelayAccess};
 use crate::node::rate::Rates;
+use crate::relay::tls::TlsListeners;
+use crate::relay::{self, Described, secret};
+use crate::signals::{Asked, Signals};
 use crate::words::{remark, say};
-use crate::{clock, web};
-pub(crate) use greeting::table;
+use crate::{clock, process, ready_file, sheet, tls, web};
 use listen::Listeners;
 
 /// How often what has ended is removed.
@@ -46,119 +46,63 @@ pub(crate) fn run(flags: &ServeFlags) -> Result<(), Failure> {
         say(web::HASH);
         return Ok(());
     }
-    let config = configure(flags)?;
-    if flags.print_network_sheet {
-        say(&greeting::network_sheet(&config));
-        return Ok(());
-    }
-    log_to_standard_error(&config);
-    open_many_files();
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .build()
-        .map_err(|error| Failure::caused_by("cannot start", &error))?;
-    let outcome = runtime.block_on(serve(config, flags.ready_file.as_deref()));
-    runtime.shutdown_timeout(Duration::from_secs(1));
-    outcome
-}
-
-fn configure(flags: &ServeFlags) -> Result<Config, Failure> {
-    let merged = Flags {
+    let config = process::load(&Flags {
         config: flags.source.config.clone(),
         data_dir: flags.source.data_dir.clone(),
         listen: flags.listen.clone(),
-    };
-    load(&merged)
-}
-
-/// The configuration of this process.
-pub(crate) fn load(flags: &Flags) -> Result<Config, Failure> {
-    // A variable that is no text is none of ours.
-    let environment: Vec<_> = std::env::vars_os()
-        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
-        .collect();
-    let names = environment.iter().map(|(name, _)| name.clone());
-    for (name, nearest) in config::unknown_variables(names) {
-        let nearest = nearest.map_or_else(String::new, |name| format!("; did you mean {name}?"));
-        remark(&format!(
-            "the environment variable {name} is no setting{nearest}"
-        ));
+        purpose: Purpose::Node,
+    })?;
+    if flags.print_network_sheet {
+        say(&sheet::of_node(&config));
+        return Ok(());
     }
-    config::load(flags, environment.into_iter()).map_err(|error| {
-        Failure::caused_by("the configuration cannot be used", &error)
-            .hint("`hither serve --print-default-config` shows every setting with its explanation.")
-    })
+    process::run(&config, serve(&config, flags.ready_file.as_deref()))
 }
 
-fn log_to_standard_error(config: &Config) {
-    let filter = tracing_subscriber::EnvFilter::new(&config.log_filter);
-    tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr()))
-        .with_writer(std::io::stderr)
-        .init();
-}
-
-/// A connection is an open file, and many systems begin with 1,024; whoever may have more takes more.
-fn open_many_files() {
-    #[cfg(unix)]
-    {
-        use rustix::process::{Resource, getrlimit, setrlimit};
-        let mut limit = getrlimit(Resource::Nofile);
-        limit.current = limit.maximum;
-        if setrlimit(Resource::Nofile, limit).is_err() {
-            tracing::debug!("the limit of open files stays as it is");
-        }
-    }
-}
-
-async fn serve(config: Config, ready_file: Option<&Path>) -> Result<(), Failure> {
-    let mut signals = signals::Signals::new()?;
-    if let Some(path) = ready_file {
-        greeting::remove_ready_file(path)?;
+async fn serve(config: &Config, ready: Option<&Path>) -> Result<(), Failure> {
+    let mut signals = Signals::new()?;
+    if let Some(path) = ready {
+        ready_file::remove(path)?;
     }
     let mut store = open_store(&config.data_dir)?;
     store.set_capacity(config.limits.max_storage_bytes);
     let _lock = lock(&config.data_dir)?;
-    let protection = tls::prepare(&config)?;
-    let listeners = Listeners::bind(&config)?;
-    let tls_port = protection
-        .acceptor
-        .as_ref()
-        .and_then(|_| listeners.port(&config));
-    let relay = relay::start(&config, tls_port)?;
+    let protection = tls::prepare(config, &config.listen)?;
+    let listeners = Listeners::bind(config)?;
+    let relaying = start_relay(config, &listeners, &protection)?;
     let (store, store_thread) = Store::start(store)
         .map_err(|error| Failure::caused_by("cannot start the store", &error))?;
 
-    let node = Arc::new(node(&config, store.clone(), &protection, relay.as_ref()));
-    let origin = listeners.origin(&config);
+    let access = &relaying.access;
+    let node = Arc::new(node(config, store.clone(), &protection, access.clone()));
+    let origin = listeners.origin(config);
     let owner_link = owner::invitation(&store, &origin).await?;
     greeting::remember_address(&config.data_dir, &origin);
     let greeting = greeting::Greeting {
         origin: &origin,
         owner_link: owner_link.as_deref(),
-        relay: relay.as_ref(),
+        relay: relaying.described(),
+        access,
         own_ca: protection.own_ca.as_ref(),
         data_dir: &config.data_dir,
     };
     say(&greeting.text());
-    if let Some(path) = ready_file {
+    if let Some(path) = ready {
         greeting.write_ready_file(path)?;
     }
 
     let sweeper = tokio::spawn(sweep(store.clone()));
-    let relay = relay.map(|relay| relay.handle);
     let answer = listen::Answer {
         acceptor: protection.acceptor,
         router: api::router(Arc::clone(&node)),
-        relay: relay.clone(),
+        relay: relaying.handle.clone(),
     };
-    let connections = listeners.serve(&config, answer);
-    signals.first().await;
+    let connections = listeners.serve(config, answer);
+    while signals.next().await == Asked::Reload {}
     say("Stopping. Press Ctrl-C again to stop at once.");
-    signals.second_exits_at_once();
+    signals.next_stop_exits_at_once();
     sweeper.abort();
-    stop(&node, config.limits.max_connections, connections, relay).await;
+    stop(&node, config.limits.max_connections, connections, relaying).await;
     drop((node, store));
     // The router of the last connection may hold the store for a moment longer.
     let closed = tokio::task::spawn_blocking(move || store_thread.join());
@@ -166,12 +110,89 @@ async fn serve(config: Config, ready_file: Option<&Path>) -> Result<(), Failure>
     Ok(())
 }
 
-fn node(
-    config: &Config,
-    store: Store,
+/// The node's relay, if it has one, and access to it and to others.
+struct Relaying<'a> {
+    config: Option<&'a config::Relay>,
+    handle: Option<Arc<RelayHandle>>,
+    access: RelayAccess,
+    /// Where TLS is taken off for it: the places of HTTPS, and those of its own.
+    tls: Vec<SocketAddr>,
+    /// Ends with this.
+    accepting: Option<JoinSet<()>>,
+}
+
+impl Relaying<'_> {
+    fn described(&self) -> Option<Described<'_>> {
+        Some(Described {
+            config: self.config?,
+            handle: self.handle.as_ref()?,
+            tls: &self.tls,
+        })
+    }
+}
+
+fn start_relay<'a>(
+    config: &'a Config,
+    listeners: &Listeners,
     protection: &tls::Protection,
-    relay: Option<&relay::Running>,
-) -> Node {
+) -> Result<Relaying<'a>, Failure> {
+    let secrets = secret::load(&config.access)?;
+    for path in secret::files(&config.access) {
+        if secret::is_open_to_others(path) {
+            remark(&format!(
+                "others can read {}: chmod 600 helps",
+                path.display()
+            ));
+        }
+    }
+    let mut access = RelayAccess::new(&config.access, secrets.current.clone());
+    let Some(relay) = &config.relay else {
+        return Ok(Relaying {
+            config: None,
+            handle: None,
+            access,
+            tls: Vec::new(),
+            accepting: None,
+        });
+    };
+    let own = TlsListeners::bind(&relay.listen_tls)?;
+    let running = relay::start(relay, secrets, &listeners.ports())?;
+    for text in &running.remarks {
+        remark(text);
+    }
+    let mut ports = running.ports();
+    let mut tls = Vec::new();
+    let mut accepting = None;
+    if let Some(acceptor) = &protection.acceptor {
+        ports.tls.extend(listeners.port(config));
+        ports.tls.extend(own.places().iter().map(SocketAddr::port));
+        ports.tls.dedup();
+        tls = [listeners.places(), own.places()].concat();
+        accepting = Some(own.serve(acceptor, &running.handle));
+    }
+    warn_if_only_here(config, &running.handle);
+    access.own = Some(ports);
+    Ok(Relaying {
+        config: Some(relay),
+        handle: Some(running.handle),
+        access,
+        tls,
+        accepting,
+    })
+}
+
+fn warn_if_only_here(config: &Config, relay: &RelayHandle) {
+    let mut places = relay.local_udp_addrs().iter();
+    let only_here = places.all(|at| at.ip().is_loopback());
+    if only_here && (config.public_url.is_some() || config.behind_proxy) {
+        tracing::warn!(
+            "the relay listens on this machine only, so it helps nobody else: \
+             set relay.listen_udp, relay.listen_tcp and relay.relayed_ips"
+        );
+    }
+}
+
+fn node(config: &Config, store: Store, protection: &tls::Protection, access: RelayAccess) -> Node {
     Node {
         name: config.name.clone(),
         open_registration: config.open_registration,
@@ -180,9 +201,7 @@ fn node(
         sessions: Arc::default(),
         bus: Bus::default(),
         rates: Rates::new(config.limits),
-        grants: Grants {
-            relay: relay.map(|relay| relay.access.clone()),
-        },
+        grants: Grants::new(access),
         own_ca: protection.own_ca.as_ref().map(|ca| ca.pem.clone()),
         sockets: Arc::new(Semaphore::new(config.limits.max_connections)),
         stopping: watch::Sender::new(false),
@@ -231,7 +250,7 @@ async fn stop(
     node: &Node,
     all_sockets: usize,
     connections: listen::Connections,
-    relay: Option<Arc<RelayHandle>>,
+    relaying: Relaying<'_>,
 ) {
     node.stopping.send_replace(true);
     let all_sockets = u32::try_from(all_sockets).unwrap_or(u32::MAX);
@@ -243,8 +262,9 @@ async fn stop(
     if tokio::time::timeout(LAST_REQUESTS, ended).await.is_err() {
         tracing::info!("some connections did not end in time");
     }
+    drop(relaying.accepting);
     // A stream that still holds it ends with its task.
-    if let Some(relay) = relay.and_then(Arc::into_inner) {
+    if let Some(relay) = relaying.handle.and_then(Arc::into_inner) {
         relay.shutdown().await;
     }
 }

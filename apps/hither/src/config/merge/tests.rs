@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::config::Tls;
+use hither_relay::RelayedIp;
 
 fn with_file(text: &str) -> Result<Config, LoadError> {
     let directory = tempfile::tempdir().unwrap();
@@ -164,7 +165,7 @@ fn the_environment_wins_over_the_file_and_flags_over_both() {
     let mut flags = Flags {
         config: Some(path),
         data_dir: Some("/nowhere".into()),
-        listen: Vec::new(),
+        ..Flags::default()
     };
     let config = load(&flags, environment.clone().into_iter()).unwrap();
     assert_eq!(config.name, "environment");
@@ -226,7 +227,10 @@ fn the_relay_is_where_http_is_unless_it_is_told_otherwise() {
     let everywhere = ["10.0.0.1:8478", "[fd00::1]:8478"].map(|at| at.parse().unwrap());
     assert_eq!(relay.listen_udp, everywhere);
     assert_eq!(relay.listen_tcp, everywhere);
-    assert_eq!(relay.relayed_ips, everywhere.map(|at: SocketAddr| at.ip()));
+    assert_eq!(
+        relay.relayed_ips,
+        everywhere.map(|at: SocketAddr| RelayedIp::from(at.ip()))
+    );
 
     let config = with_file(
         "[http]\nlisten = [\"0.0.0.0:443\"]\n[tls]\nmode = \"own-ca\"\n[relay]\nport = 3478\n\

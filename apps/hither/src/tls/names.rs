@@ -77,7 +77,7 @@ impl Names {
 }
 
 /// What people on the local network can open: the name in mDNS, or an address.
-pub(in crate::serve) fn own_name_or_address() -> String {
+pub(crate) fn own_name_or_address() -> String {
     match route_address(false).or_else(|| route_address(true)) {
         Some(IpAddr::V4(ip)) => ip.to_string(),
         Some(IpAddr::V6(ip)) => format!("[{ip}]"),

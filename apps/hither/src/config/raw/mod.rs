@@ -1,14 +1,17 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! The settings as they are written, and the checks that make a [`Config`] of them.
 
-use std::net::{IpAddr, SocketAddr};
+mod relay;
+
+use std::fmt::Display;
+use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::time::Duration;
+use std::str::FromStr;
 
 use serde::Deserialize;
 
-use super::{Config, Limits, Relay, Tls};
-use crate::own_address;
+use super::{Config, Limits, Purpose, Tls};
+use relay::{Around, RawRelay};
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -17,6 +20,7 @@ pub(super) struct Raw {
     http: RawHttp,
     tls: RawTls,
     relay: RawRelay,
+    metrics: RawMetrics,
     limits: RawLimits,
     log: RawLog,
 }
@@ -56,17 +60,9 @@ enum TlsMode {
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct RawRelay {
-    enabled: bool,
-    port: u16,
-    listen_udp: Vec<SocketAddr>,
-    listen_tcp: Vec<SocketAddr>,
-    relayed_ips: Vec<IpAddr>,
-    first_port: u16,
-    last_port: u16,
-    public_host: String,
-    allow_private_peers: bool,
-    grant_hours: u64,
+struct RawMetrics {
+    listen: Perhaps<SocketAddr>,
+    public: bool,
 }
 
 #[derive(Debug, Deserialize)]
@@ -107,12 +103,32 @@ pub(crate) enum CheckError {
     NoDataDir,
     #[error("relay.relayed_ips may have one IPv4 address, one IPv6 address, or one of each")]
     RelayedIps,
+    #[error(
+        "relay.external_ips may have one address for each of relay.relayed_ips, of the same kind"
+    )]
+    ExternalIps,
     #[error("relay.first_port must be at least 1024 and not above relay.last_port")]
     RelayPorts,
     #[error("relay.public_host must be a host name or an address, without a port")]
     RelayHost,
+    #[error("relay.listen_tls needs a certificate: set tls.mode to \"own-ca\" or \"files\"")]
+    RelayTls,
+    #[error("relay.max_allocations and relay.max_allocations_per_username must be at least 1")]
+    RelayLimits,
+    #[error("relay.drain_seconds may be at most 86400, which is a day")]
+    Drain,
+    #[error(
+        "relay.elsewhere and relay.previous_secret_file need relay.secret_file: \
+         relays elsewhere must know the secret, and it must outlive this process"
+    )]
+    SecretFile,
     #[error("relay.grant_hours must be between 1 and 24")]
     GrantHours,
+    #[error(
+        "metrics.listen is an address that others reach: \
+         set metrics.public to true if that is meant, or listen on 127.0.0.1"
+    )]
+    PublicMetrics,
     #[error("each of the limits must be at least 1")]
     Limits,
     #[error("log.filter cannot be understood; try \"info\"")]
@@ -120,39 +136,55 @@ pub(crate) enum CheckError {
 }
 
 impl Raw {
-    pub(super) fn check(self) -> Result<Config, CheckError> {
+    pub(super) fn check(self, purpose: Purpose) -> Result<Config, CheckError> {
         let tls = self.tls.check()?;
-        if self.http.listen.is_empty() {
-            return Err(CheckError::NowhereToListen);
-        }
-        let leaves = self.http.listen.iter().any(|at| !at.ip().is_loopback());
-        if tls == Tls::Off && leaves && !self.http.behind_proxy {
-            return Err(CheckError::PlainHttp);
+        if purpose == Purpose::Node {
+            self.http.check(&tls)?;
         }
         let name = self.node.name;
         if name.chars().count() > 64 || name.chars().any(char::is_control) {
             return Err(CheckError::Name);
         }
-        if self
-            .log
-            .filter
-            .parse::<tracing_subscriber::EnvFilter>()
-            .is_err()
-        {
+        let filter = self.log.filter.parse::<tracing_subscriber::EnvFilter>();
+        if filter.is_err() {
             return Err(CheckError::LogFilter);
         }
+        let data_dir = data_dir(self.node.data_dir)?;
+        let public_url = public_url(&self.http.public_url)?;
+        let around = Around {
+            purpose,
+            http: &self.http.listen,
+            tls: &tls,
+            public_url: public_url.as_deref(),
+            data_dir: &data_dir,
+        };
         Ok(Config {
             name,
             open_registration: self.node.open_registration,
-            data_dir: data_dir(self.node.data_dir)?,
-            relay: self.relay.check(&self.http.listen)?,
+            access: self.relay.access(&around)?,
+            relay: self.relay.check(&around)?,
+            metrics: self.metrics.check()?,
+            data_dir,
             listen: self.http.listen,
-            public_url: public_url(&self.http.public_url)?,
+            public_url,
             behind_proxy: self.http.behind_proxy,
             tls,
             limits: self.limits.check()?,
             log_filter: self.log.filter,
         })
+    }
+}
+
+impl RawHttp {
+    fn check(&self, tls: &Tls) -> Result<(), CheckError> {
+        if self.listen.is_empty() {
+            return Err(CheckError::NowhereToListen);
+        }
+        let leaves = self.listen.iter().any(|at| !at.ip().is_loopback());
+        if *tls == Tls::Off && leaves && !self.behind_proxy {
+            return Err(CheckError::PlainHttp);
+        }
+        Ok(())
     }
 }
 
@@ -171,38 +203,12 @@ impl RawTls {
     }
 }
 
-impl RawRelay {
-    fn check(self, http: &[SocketAddr]) -> Result<Option<Relay>, CheckError> {
-        if !self.enabled {
-            return Ok(None);
+impl RawMetrics {
+    fn check(&self) -> Result<Option<SocketAddr>, CheckError> {
+        match self.listen.0 {
+            Some(at) if !at.ip().is_loopback() && !self.public => Err(CheckError::PublicMetrics),
+            at => Ok(at),
         }
-        let listen_udp = places(self.listen_udp, http, self.port);
-        let listen_tcp = places(self.listen_tcp, http, self.port);
-        let v4 = self.relayed_ips.iter().filter(|ip| ip.is_ipv4()).count();
-        let v6 = self.relayed_ips.len() - v4;
-        if v4 > 1 || v6 > 1 {
-            return Err(CheckError::RelayedIps);
-        }
-        let relayed_ips = if self.relayed_ips.is_empty() {
-            first_of_each_kind(&listen_udp)
-        } else {
-            self.relayed_ips
-        };
-        if self.first_port < 1024 || self.first_port > self.last_port {
-            return Err(CheckError::RelayPorts);
-        }
-        if !(1..=24).contains(&self.grant_hours) {
-            return Err(CheckError::GrantHours);
-        }
-        Ok(Some(Relay {
-            listen_udp,
-            listen_tcp,
-            relayed_ips,
-            ports: self.first_port..=self.last_port,
-            public_host: relay_host(self.public_host)?,
-            allow_private_peers: self.allow_private_peers,
-            grant: Duration::from_secs(self.grant_hours * 3600),
-        }))
     }
 }
 
@@ -228,27 +234,6 @@ impl RawLimits {
             sockets_per_minute: self.sockets_per_minute,
         })
     }
-}
-
-/// The places that are named, or the relay's port on every address on which HTTP is served.
-fn places(named: Vec<SocketAddr>, http: &[SocketAddr], port: u16) -> Vec<SocketAddr> {
-    if !named.is_empty() {
-        return named;
-    }
-    let mut places = Vec::new();
-    for ip in http.iter().flat_map(|at| own_address::concrete(at.ip())) {
-        let place = SocketAddr::new(ip, port);
-        if !places.contains(&place) {
-            places.push(place);
-        }
-    }
-    places
-}
-
-fn first_of_each_kind(places: &[SocketAddr]) -> Vec<IpAddr> {
-    let first = |v6: bool| places.iter().find(|place| place.is_ipv6() == v6);
-    let both = first(false).into_iter().chain(first(true));
-    both.map(SocketAddr::ip).collect()
 }
 
 fn data_dir(given: PathBuf) -> Result<PathBuf, CheckError> {
@@ -287,12 +272,18 @@ pub(crate) fn origin(given: &str) -> Option<String> {
     Some(url.to_owned())
 }
 
-fn relay_host(given: String) -> Result<Option<String>, CheckError> {
-    if given.is_empty() {
-        return Ok(None);
-    }
-    match crate::node::grants::host_of(&given) {
-        Some(host) if host == given => Ok(Some(given)),
-        Some(_) | None => Err(CheckError::RelayHost),
+/// What an empty text leaves out.
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(try_from = "String")]
+struct Perhaps<T: FromStr<Err: Display>>(Option<T>);
+
+impl<T: FromStr<Err: Display>> TryFrom<String> for Perhaps<T> {
+    type Error = T::Err;
+
+    fn try_from(text: String) -> Result<Self, T::Err> {
+        if text.is_empty() {
+            return Ok(Self(None));
+        }
+        text.parse().map(|value| Self(Some(value)))
     }
 }

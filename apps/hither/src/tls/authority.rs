@@ -20,7 +20,7 @@ use time::{Duration, OffsetDateTime};
 use super::Identity;
 use super::names::{Name, Names};
 use crate::failure::Failure;
-use crate::serve::private_file;
+use crate::private_file;
 
 /// Life of the authority.
 const AUTHORITY: Duration = Duration::days(3650);
@@ -48,10 +48,10 @@ const LOCAL_NAMES: [&str; 4] = ["localhost", "local", "home.arpa", "internal"];
 
 /// The authority as people see it.
 #[derive(Clone, Debug)]
-pub(in crate::serve) struct OwnCa {
-    pub(in crate::serve) pem: String,
+pub(crate) struct OwnCa {
+    pub(crate) pem: String,
     /// SHA-256 of the certificate, in pairs of hexadecimal digits.
-    pub(in crate::serve) fingerprint: String,
+    pub(crate) fingerprint: String,
 }
 
 /// What has to be known of the certificates without reading them.
@@ -101,11 +101,7 @@ struct Files<'a> {
 
 impl Files<'_> {
     fn make_authority(&self, names: &Names) -> Anything<()> {
-        let mut builder = std::fs::DirBuilder::new();
-        builder.recursive(true);
-        #[cfg(unix)]
-        std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-        builder.create(self.directory)?;
+        private_file::make_directory(self.directory)?;
         let mut record = Record {
             common_name: format!("Hither node {}", short_name()?),
             permitted_names: LOCAL_NAMES.map(str::to_owned).to_vec(),

@@ -1,0 +1,116 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! `hither relay`: a relay without a node, for nodes elsewhere that know its secret.
+
+use std::fmt::Write as _;
+use std::net::SocketAddr;
+use std::path::Path;
+
+use serde::Serialize;
+
+use super::tls::TlsListeners;
+use super::{Described, Running, secret};
+use crate::cli::RelayFlags;
+use crate::config::{self, Config, Flags, Purpose};
+use crate::failure::Failure;
+use crate::ready_file;
+use crate::signals::{Asked, Signals};
+use crate::words::{remark, say};
+use crate::{process, sheet, tls};
+
+/// Does what the flags say.
+pub(crate) fn run(flags: &RelayFlags) -> Result<(), Failure> {
+    let merged = Flags {
+        config: flags.source.config.clone(),
+        data_dir: flags.source.data_dir.clone(),
+        listen: flags.listen.clone(),
+        purpose: Purpose::RelayAlone,
+    };
+    let config = process::load(&merged)?;
+    if flags.print_network_sheet {
+        say(&sheet::of_relay(&config));
+        return Ok(());
+    }
+    process::run(&config, serve(&config, flags.ready_file.as_deref()))
+}
+
+/// The ready file.
+#[derive(Serialize)]
+struct Ready<'a> {
+    udp: &'a [SocketAddr],
+    tcp: &'a [SocketAddr],
+    tls: &'a [SocketAddr],
+}
+
+async fn serve(config: &Config, ready: Option<&Path>) -> Result<(), Failure> {
+    let mut signals = Signals::new()?;
+    if let Some(path) = ready {
+        ready_file::remove(path)?;
+    }
+    let Some(relay) = &config.relay else {
+        return Err(Failure::new("there is no relay in this configuration"));
+    };
+    let secrets = secret::load(&config.access)?;
+    for path in secret::files(&config.access) {
+        if secret::is_open_to_others(path) {
+            remark(&format!(
+                "others can read {}: chmod 600 helps",
+                path.display()
+            ));
+        }
+    }
+    let protection = tls::prepare(config, &relay.listen_tls)?;
+    let listeners = TlsListeners::bind(&relay.listen_tls)?;
+    let tls_places = listeners.places();
+    let running = super::start(relay, secrets, &[])?;
+    let _accepting = protection
+        .acceptor
+        .map(|acceptor| listeners.serve(&acceptor, &running.handle));
+    for text in &running.remarks {
+        remark(text);
+    }
+    say(&greeting(config, relay, &running, &tls_places));
+    if let Some(path) = ready {
+        let ready = Ready {
+            udp: running.handle.local_udp_addrs(),
+            tcp: running.handle.local_tcp_addrs(),
+            tls: &tls_places,
+        };
+        ready_file::write(path, &ready)?;
+    }
+    while signals.next().await == Asked::Reload {}
+    say("Stopping. Press Ctrl-C again to stop at once.");
+    signals.next_stop_exits_at_once();
+    drop(_accepting);
+    if let Some(handle) = std::sync::Arc::into_inner(running.handle) {
+        handle.shutdown().await;
+    }
+    Ok(())
+}
+
+fn greeting(
+    config: &Config,
+    relay: &config::Relay,
+    running: &Running,
+    tls: &[SocketAddr],
+) -> String {
+    let described = Described {
+        config: relay,
+        handle: &running.handle,
+        tls,
+    };
+    let mut text = format!("The relay is ready.\n{}", described.text());
+    if let Some(path) = &config.access.secret_file {
+        let _infallible = write!(
+            text,
+            "\nSecret: {}\nA node hands out access to this relay when it has the same secret \
+             (relay.secret_file)\nand this host in relay.elsewhere.\n",
+            path.display()
+        );
+    }
+    let _infallible = write!(
+        text,
+        "\nRead the settings again: kill -HUP {}\nStop: Ctrl-C",
+        std::process::id()
+    );
+    text
+}

@@ -1,0 +1,182 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! The relay from its configuration: the same in a node and alone.
+
+pub(crate) mod alone;
+pub(crate) mod secret;
+pub(crate) mod tls;
+mod words;
+
+use std::net::{IpAddr, SocketAddr, UdpSocket};
+use std::sync::Arc;
+
+use hither_relay::{
+    Limits, PortRange, Relay, RelayConfig, RelayHandle, Secrets, StartError, StreamLimits,
+};
+
+use crate::config;
+use crate::failure::Failure;
+use crate::node::grants::OwnPorts;
+pub(crate) use words::Described;
+
+/// The realm of the credentials. Nobody types it in; every relay of a node has the same.
+const REALM: &str = "hither";
+
+/// A relay that runs.
+pub(crate) struct Running {
+    pub(crate) handle: Arc<RelayHandle>,
+    /// What somebody should know, one sentence each.
+    pub(crate) remarks: Vec<String>,
+}
+
+impl Running {
+    /// Under which ports clients reach it; TLS is somebody else's.
+    pub(crate) fn ports(&self) -> OwnPorts {
+        let ports = |addresses: &[SocketAddr]| {
+            let mut ports = Vec::new();
+            for at in addresses {
+                if !ports.contains(&at.port()) {
+                    ports.push(at.port());
+                }
+            }
+            ports
+        };
+        OwnPorts {
+            udp: ports(self.handle.local_udp_addrs()),
+            tcp: ports(self.handle.local_tcp_addrs()),
+            tls: Vec::new(),
+        }
+    }
+}
+
+/// Starts it. `services` are the ports of what else this process serves; nothing is relayed to them.
+pub(crate) fn start(
+    config: &config::Relay,
+    secrets: Secrets,
+    services: &[u16],
+) -> Result<Running, Failure> {
+    let mut remarks = Vec::new();
+    let relay = relay_config(config, secrets, services, &mut remarks)?;
+    let handle = Relay::start(relay).map_err(|error| explain(&error))?;
+    Ok(Running {
+        handle: Arc::new(handle),
+        remarks,
+    })
+}
+
+fn relay_config(
+    config: &config::Relay,
+    secrets: Secrets,
+    services: &[u16],
+    remarks: &mut Vec<String>,
+) -> Result<RelayConfig, Failure> {
+    let usable = |address: &&SocketAddr| is_usable(address.ip());
+    let mut listen_udp: Vec<_> = config.listen_udp.iter().filter(usable).copied().collect();
+    for at in &listen_udp {
+        probe(*at)?;
+    }
+    for at in config.listen_udp_too.iter().filter(usable) {
+        match UdpSocket::bind(at) {
+            Ok(_) => listen_udp.push(*at),
+            Err(error) => remarks.push(not_on_443(&error)),
+        }
+    }
+    remarks.dedup();
+    Ok(RelayConfig {
+        listen_udp,
+        listen_tcp: config.listen_tcp.iter().filter(usable).copied().collect(),
+        relayed_ips: config
+            .relayed_ips
+            .iter()
+            .filter(|ip| is_usable(ip.bind))
+            .copied()
+            .collect(),
+        ports: PortRange {
+            first: *config.ports.start(),
+            last: *config.ports.end(),
+        },
+        realm: REALM.into(),
+        limits: limits(config),
+        streams: StreamLimits {
+            max_streams: wide(config.max_streams),
+            ..StreamLimits::default()
+        },
+        peers: config.peers.rules.clone(),
+        service_ports: services.to_vec(),
+        workers: usize::from(config.workers),
+        ..RelayConfig::new(secrets)
+    })
+}
+
+fn limits(config: &config::Relay) -> Limits {
+    Limits {
+        max_allocations: wide(config.max_allocations),
+        max_allocations_per_username: wide(config.max_allocations_per_username),
+        ..Limits::RECOMMENDED
+    }
+}
+
+fn wide(number: u32) -> usize {
+    usize::try_from(number).unwrap_or(usize::MAX)
+}
+
+/// The sockets of several workers share a port, and would share it with those of another program as well.
+fn probe(at: SocketAddr) -> Result<(), Failure> {
+    let free = UdpSocket::bind(at).map(drop);
+    free.map_err(|source| {
+        explain(&StartError::Bind {
+            protocol: "UDP",
+            address: at,
+            source,
+        })
+    })
+}
+
+/// A machine without IPv6 has no `::1`; the defaults name it all the same.
+fn is_usable(ip: IpAddr) -> bool {
+    ip.is_ipv4() || !ip.is_loopback() || UdpSocket::bind((ip, 0)).is_ok()
+}
+
+fn not_on_443(error: &std::io::Error) -> String {
+    let why = match error.kind() {
+        std::io::ErrorKind::PermissionDenied => {
+            "ports below 1024 need a privilege, such as CAP_NET_BIND_SERVICE"
+        }
+        std::io::ErrorKind::AddrInUse => "another program uses it, perhaps for HTTP/3",
+        _ => "the system does not allow it",
+    };
+    format!(
+        "the relay does not listen on 443/UDP: {why}. Who may send UDP to that port only is \
+         relayed over TLS. relay.udp_on_443 = false ends this remark"
+    )
+}
+
+fn explain(error: &StartError) -> Failure {
+    let failure = Failure::caused_by("the relay cannot start", error);
+    match error {
+        StartError::Bind {
+            address, source, ..
+        } => match source.kind() {
+            std::io::ErrorKind::AddrInUse => Failure::new(format!(
+                "the relay cannot listen on {address}: another program uses this port"
+            ))
+            .hint("Stop the other program; it may be another hither.")
+            .hint(
+                "Or change the setting relay.port (or relay.listen_udp and relay.listen_tcp): \
+                 HITHER_RELAY__PORT=0 hither serve takes any free port.",
+            ),
+            std::io::ErrorKind::PermissionDenied => Failure::new(format!(
+                "the relay cannot listen on {address}: ports below 1024 need a privilege"
+            ))
+            .hint("Choose a higher port, or give the binary CAP_NET_BIND_SERVICE."),
+            std::io::ErrorKind::AddrNotAvailable => Failure::new(format!(
+                "the relay cannot listen on {address}: this machine does not have this address"
+            ))
+            .hint("Name an address of this machine in relay.listen_udp and relay.listen_tcp.")
+            .hint(
+                "An address that a cloud translates to this machine belongs in relay.external_ips.",
+            ),
+            _ => failure.hint(format!("The address is {address}.")),
+        },
+        _ => failure,
+    }
+}
