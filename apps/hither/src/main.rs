@@ -15,6 +15,7 @@ mod cli;
 mod clock;
 mod config;
 mod failure;
+mod metrics;
 mod node;
 mod offline;
 mod own_address;

@@ -4,6 +4,7 @@
 use std::fmt::Write as _;
 use std::net::SocketAddr;
 use std::path::Path;
+use std::sync::Arc;
 
 use serde::Serialize;
 
@@ -12,6 +13,7 @@ use super::{Described, Running, secret};
 use crate::cli::RelayFlags;
 use crate::config::{self, Config, Flags, Purpose};
 use crate::failure::Failure;
+use crate::metrics::{Counted, MetricsListener};
 use crate::ready_file;
 use crate::signals::{Asked, Signals};
 use crate::words::{remark, say};
@@ -39,6 +41,7 @@ struct Ready<'a> {
     udp: &'a [SocketAddr],
     tcp: &'a [SocketAddr],
     tls: &'a [SocketAddr],
+    metrics: Option<SocketAddr>,
 }
 
 async fn serve(config: &Config, ready: Option<&Path>) -> Result<(), Failure> {
@@ -61,7 +64,19 @@ async fn serve(config: &Config, ready: Option<&Path>) -> Result<(), Failure> {
     let protection = tls::prepare(config, &relay.listen_tls)?;
     let listeners = TlsListeners::bind(&relay.listen_tls)?;
     let tls_places = listeners.places();
-    let running = super::start(relay, secrets, &[])?;
+    let metrics = MetricsListener::bind(config.metrics)?;
+    let metrics_at = metrics.as_ref().map(MetricsListener::at);
+    let services: Vec<u16> = tls_places
+        .iter()
+        .chain(&metrics_at)
+        .map(SocketAddr::port)
+        .collect();
+    let running = super::start(relay, secrets, &services)?;
+    let counted = Counted {
+        relay: Some(Arc::downgrade(&running.handle)),
+        node: None,
+    };
+    let _metering = metrics.map(|metrics| metrics.serve(counted));
     let _accepting = protection
         .acceptor
         .map(|acceptor| listeners.serve(&acceptor, &running.handle));
@@ -74,6 +89,7 @@ async fn serve(config: &Config, ready: Option<&Path>) -> Result<(), Failure> {
             udp: running.handle.local_udp_addrs(),
             tcp: running.handle.local_tcp_addrs(),
             tls: &tls_places,
+            metrics: metrics_at,
         };
         ready_file::write(path, &ready)?;
     }
@@ -81,7 +97,7 @@ async fn serve(config: &Config, ready: Option<&Path>) -> Result<(), Failure> {
     say("Stopping. Press Ctrl-C again to stop at once.");
     signals.next_stop_exits_at_once();
     drop(_accepting);
-    if let Some(handle) = std::sync::Arc::into_inner(running.handle) {
+    if let Some(handle) = Arc::into_inner(running.handle) {
         handle.shutdown().await;
     }
     Ok(())

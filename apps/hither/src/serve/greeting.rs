@@ -2,6 +2,7 @@
 //! What a starting node says, to people and to programs.
 
 use std::fmt::Write as _;
+use std::net::SocketAddr;
 use std::path::Path;
 
 use serde::Serialize;
@@ -21,6 +22,7 @@ pub(super) struct Greeting<'a> {
     pub(super) access: &'a RelayAccess,
     pub(super) own_ca: Option<&'a OwnCa>,
     pub(super) data_dir: &'a Path,
+    pub(super) metrics: Option<SocketAddr>,
 }
 
 /// The ready file.
@@ -29,6 +31,7 @@ struct Ready<'a> {
     address: &'a str,
     owner_invitation: Option<&'a str>,
     relay: Vec<String>,
+    metrics: Option<SocketAddr>,
 }
 
 impl Greeting<'_> {
@@ -66,6 +69,7 @@ impl Greeting<'_> {
             address: self.origin,
             owner_invitation: self.owner_link,
             relay: self.relay_urls(),
+            metrics: self.metrics,
         };
         ready_file::write(path, &ready)
     }

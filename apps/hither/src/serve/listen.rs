@@ -99,11 +99,6 @@ impl Listeners {
         self.bound.iter().map(|(_, at)| *at).collect()
     }
 
-    /// The ports of these places.
-    pub(super) fn ports(&self) -> Vec<u16> {
-        self.bound.iter().map(|(_, at)| at.port()).collect()
-    }
-
     /// The port that people use, by the public address or the first listener.
     pub(super) fn port(&self, config: &Config) -> Option<u16> {
         if let Some(url) = &config.public_url {

@@ -20,6 +20,7 @@ use crate::api;
 use crate::cli::ServeFlags;
 use crate::config::{self, Config, Flags, Purpose};
 use crate::failure::Failure;
+use crate::metrics::{Counted, MetricsListener};
 use crate::node::Node;
 use crate::node::bus::Bus;
 use crate::node::grants::{Grants, RelayAccess};
@@ -69,7 +70,9 @@ async fn serve(config: &Config, ready: Option<&Path>) -> Result<(), Failure> {
     let _lock = lock(&config.data_dir)?;
     let protection = tls::prepare(config, &config.listen)?;
     let listeners = Listeners::bind(config)?;
-    let relaying = start_relay(config, &listeners, &protection)?;
+    let metrics = MetricsListener::bind(config.metrics)?;
+    let metrics_at = metrics.as_ref().map(MetricsListener::at);
+    let relaying = start_relay(config, &listeners, metrics_at, &protection)?;
     let (store, store_thread) = Store::start(store)
         .map_err(|error| Failure::caused_by("cannot start the store", &error))?;
 
@@ -85,6 +88,7 @@ async fn serve(config: &Config, ready: Option<&Path>) -> Result<(), Failure> {
         access,
         own_ca: protection.own_ca.as_ref(),
         data_dir: &config.data_dir,
+        metrics: metrics_at,
     };
     say(&greeting.text());
     if let Some(path) = ready {
@@ -92,6 +96,11 @@ async fn serve(config: &Config, ready: Option<&Path>) -> Result<(), Failure> {
     }
 
     let sweeper = tokio::spawn(sweep(store.clone()));
+    let counted = Counted {
+        relay: relaying.handle.as_ref().map(Arc::downgrade),
+        node: Some((Arc::downgrade(&node), config.limits.max_connections)),
+    };
+    let _metering = metrics.map(|metrics| metrics.serve(counted));
     let answer = listen::Answer {
         acceptor: protection.acceptor,
         router: api::router(Arc::clone(&node)),
@@ -134,6 +143,7 @@ impl Relaying<'_> {
 fn start_relay<'a>(
     config: &'a Config,
     listeners: &Listeners,
+    metrics: Option<SocketAddr>,
     protection: &tls::Protection,
 ) -> Result<Relaying<'a>, Failure> {
     let secrets = secret::load(&config.access)?;
@@ -156,7 +166,9 @@ fn start_relay<'a>(
         });
     };
     let own = TlsListeners::bind(&relay.listen_tls)?;
-    let running = relay::start(relay, secrets, &listeners.ports())?;
+    let places = [listeners.places(), own.places()].concat();
+    let services = places.iter().chain(&metrics).map(SocketAddr::port);
+    let running = relay::start(relay, secrets, &services.collect::<Vec<_>>())?;
     for text in &running.remarks {
         remark(text);
     }
@@ -167,7 +179,7 @@ fn start_relay<'a>(
         ports.tls.extend(listeners.port(config));
         ports.tls.extend(own.places().iter().map(SocketAddr::port));
         ports.tls.dedup();
-        tls = [listeners.places(), own.places()].concat();
+        tls = places;
         accepting = Some(own.serve(acceptor, &running.handle));
     }
     warn_if_only_here(config, &running.handle);
