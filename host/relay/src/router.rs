@@ -243,7 +243,7 @@ impl Router {
             }
             Decision::ToClient { to, frame, payload } => match to.transport {
                 Transport::Udp => {
-                    self.frame_datagrams(&to, &frame, bytes, &range, stride, &payload)
+                    self.frame_datagrams(&to, &frame, bytes, &range, stride, &payload);
                 }
                 Transport::Tcp => {
                     let payloads = payloads(&range, stride, &payload);

@@ -30,7 +30,11 @@ pub(crate) fn config(ip: &str) -> RelayConfig {
 }
 
 pub(crate) fn start(ip: &str) -> RelayHandle {
-    Relay::start(config(ip)).expect("the relay starts")
+    start_with(config(ip))
+}
+
+pub(crate) fn start_with(config: RelayConfig) -> RelayHandle {
+    Relay::start(config).expect("the relay starts")
 }
 
 /// Good for ten minutes.
