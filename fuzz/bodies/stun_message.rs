@@ -13,8 +13,8 @@ use hither_stun::integrity::IntegrityKey;
 use hither_stun::message::{MAX_ATTRIBUTES, Message, MessageBuilder};
 use hither_stun::message_type::{Class, Method};
 use hither_stun::server::{
-    Config, Decision, Event, FiveTuple, Limits, PeerAddr, PeerRules, PortRange, RelayedAddr,
-    RelayedPorts, Run, Server, Shard, Transport,
+    Allowance, Config, Decision, Event, FiveTuple, Limits, PeerAddr, PeerRules, PortRange,
+    RelayedAddr, RelayedPorts, Run, Server, Shard, Transport,
 };
 use hither_stun::transaction::TransactionId;
 use rand_chacha::ChaCha20Rng;
@@ -143,8 +143,10 @@ impl World {
                 private: true,
                 ..PeerRules::default()
             },
+            behaviour: None,
             limits: Limits {
-                max_unauthenticated_per_second: u32::MAX,
+                unauthenticated: Allowance::UNLIMITED,
+                failures: Allowance::UNLIMITED,
                 ..Limits::RECOMMENDED
             },
         };

@@ -8,7 +8,7 @@ use std::thread;
 use std::time::Duration;
 
 use hither_stun::Secrets;
-use hither_stun::server::{Config, ConfigError, Limits, PeerRules, PortRange};
+use hither_stun::server::{Behaviour, Config, ConfigError, Limits, PeerRules, PortRange};
 
 /// One relay.
 #[derive(Clone, Debug)]
@@ -32,6 +32,8 @@ pub struct RelayConfig {
     pub streams: StreamLimits,
     /// Which peers may be reached.
     pub peers: PeerRules,
+    /// Where clients can explore what is between (RFC 5780), if they can.
+    pub behaviour: Option<Behaviour>,
     /// Ports of what else this machine serves; nothing is relayed to them.
     pub service_ports: Vec<u16>,
     /// Threads that move datagrams, at most [`MAX_WORKERS`]; 0 is one a processor.
@@ -59,6 +61,7 @@ impl RelayConfig {
             limits: Limits::RECOMMENDED,
             streams: StreamLimits::default(),
             peers: PeerRules::default(),
+            behaviour: None,
             service_ports: Vec::new(),
             workers: 0,
             datagrams: DatagramPath::Best,
@@ -211,6 +214,7 @@ impl RelayConfig {
             own_ips: bound.collect(),
             service_ports: self.service_ports.clone(),
             peers: self.peers.clone(),
+            behaviour: self.behaviour,
             limits: self.limits,
         }
     }

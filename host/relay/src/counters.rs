@@ -61,7 +61,7 @@ pub(crate) struct WorkerCounters {
 
 impl RelayCounters {
     pub(crate) fn add(&mut self, worker: &WorkerCounters, ring: &RingCounters) {
-        add_turn(&mut self.turn, &worker.turn);
+        self.turn.add(&worker.turn);
         self.datagrams.add(&worker.datagrams);
         self.dropped_by_system = self.datagrams.dropped();
         self.dropped_by_queue += worker.dropped_by_queue;
@@ -196,25 +196,4 @@ fn long_or_full(_error: &io::Error) -> Option<Refused> {
 
 pub(crate) fn wide(count: usize) -> u64 {
     u64::try_from(count).unwrap_or(u64::MAX)
-}
-
-fn add_turn(sum: &mut Counters, shard: &Counters) {
-    sum.allocations += shard.allocations;
-    sum.allocations_made += shard.allocations_made;
-    sum.requests_granted += shard.requests_granted;
-    sum.requests_refused += shard.requests_refused;
-    sum.authentication_failures += shard.authentication_failures;
-    sum.datagrams_to_peers += shard.datagrams_to_peers;
-    sum.bytes_to_peers += shard.bytes_to_peers;
-    sum.datagrams_to_clients += shard.datagrams_to_clients;
-    sum.bytes_to_clients += shard.bytes_to_clients;
-    sum.datagrams_between_clients += shard.datagrams_between_clients;
-    sum.bytes_between_clients += shard.bytes_between_clients;
-    sum.dropped_malformed += shard.dropped_malformed;
-    sum.dropped_unexpected += shard.dropped_unexpected;
-    sum.dropped_without_allocation += shard.dropped_without_allocation;
-    sum.dropped_without_channel += shard.dropped_without_channel;
-    sum.dropped_without_permission += shard.dropped_without_permission;
-    sum.dropped_by_budget += shard.dropped_by_budget;
-    sum.dropped_by_policy += shard.dropped_by_policy;
 }

@@ -41,7 +41,9 @@ pub use config::{
 };
 pub use counters::{DatagramCounters, RelayCounters, RingCounters};
 pub use hither_stun::credential::mint;
-pub use hither_stun::server::{ConfigError, Counters, Limits, Net, NetError, PeerRules, PortRange};
+pub use hither_stun::server::{
+    Allowance, Behaviour, ConfigError, Counters, Limits, Net, NetError, PeerRules, PortRange,
+};
 pub use hither_stun::{Secrets, SharedSecret, TurnCredential};
 pub use start::Granted;
 

@@ -6,6 +6,8 @@
 pub struct ErrorCode(u16);
 
 impl ErrorCode {
+    /// Ask another server; it comes along.
+    pub const TRY_ALTERNATE: Self = Self(300);
     /// The request is malformed.
     pub const BAD_REQUEST: Self = Self(400);
     /// No credential, or a wrong one.

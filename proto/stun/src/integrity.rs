@@ -27,7 +27,7 @@ pub enum Integrity {
 impl Integrity {
     /// Length of the attribute's value, in bytes.
     #[must_use]
-    pub const fn len(self) -> usize {
+    pub const fn value_len(self) -> usize {
         match self {
             Self::Sha1 => 20,
             Self::Sha256 => 32,
@@ -137,7 +137,7 @@ impl IntegrityKey {
     pub(crate) fn compute(&self, integrity: Integrity, before: &[u8], length: u16) -> Value {
         let mut value = Value {
             bytes: [0; 32],
-            len: integrity.len(),
+            len: integrity.value_len(),
         };
         match integrity {
             Integrity::Sha1 => {

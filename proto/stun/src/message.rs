@@ -116,6 +116,12 @@ impl<'a> Message<'a> {
         self.id
     }
 
+    /// How many bytes it has, the header included.
+    #[must_use]
+    pub const fn wire_len(&self) -> usize {
+        self.bytes.len()
+    }
+
     /// The attributes that count: those before the first integrity and FINGERPRINT (RFC 8489 §14.5, §14.6).
     #[must_use]
     pub fn attributes(&self) -> Attributes<'a> {
@@ -181,8 +187,9 @@ impl<'a> Message<'a> {
         let Some((before, rest)) = self.bytes.split_at_checked(offset) else {
             return false;
         };
-        let value = rest.get(4..4 + integrity.len()).unwrap_or_default();
-        let length = u16::try_from(offset + 4 + integrity.len() - HEADER_LEN).unwrap_or(u16::MAX);
+        let value = rest.get(4..4 + integrity.value_len()).unwrap_or_default();
+        let length =
+            u16::try_from(offset + 4 + integrity.value_len() - HEADER_LEN).unwrap_or(u16::MAX);
         key.verify(integrity, before, length, value)
     }
 
@@ -232,7 +239,7 @@ impl<'a> Message<'a> {
         if slot.is_some() {
             return Ok(());
         }
-        if value.len() != integrity.len() {
+        if value.len() != integrity.value_len() {
             return Err(ParseError::Integrity);
         }
         *slot = Some(offset);

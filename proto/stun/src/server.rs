@@ -44,8 +44,8 @@ use std::sync::Arc;
 use hither_sansio::{Instant, Now};
 use rand_core::CryptoRng;
 
-pub use config::{Config, ConfigError, Limits, MAX_REALM_LEN, PortRange};
-pub use counters::Counters;
+pub use config::{Allowance, Behaviour, Config, ConfigError, Limits, MAX_REALM_LEN, PortRange};
+pub use counters::{Counters, Refusals};
 pub use forward::{Decision, Frame, Head};
 pub use peer_policy::{AddressClass, MAX_NETS, Net, NetError, PeerRules};
 pub use ports::{RelayedPorts, Shard};
@@ -55,13 +55,13 @@ pub use crate::channel_data::{Run, runs};
 use crate::nonce::NonceKey;
 use budget::Budget;
 use peer_policy::PeerPolicy;
-use reply::{Answer, Refusal, ReplyTo};
 use table::Table;
 
 /// Bytes for a client: one datagram, or the next piece of its stream.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Transmit {
-    /// The client.
+    /// The client, and in [`FiveTuple::local`] the address that the answer leaves from: the one that was
+    /// asked, unless the client asked for another (RFC 5780).
     pub to: FiveTuple,
     /// A whole STUN message.
     pub payload: Vec<u8>,
@@ -178,31 +178,6 @@ impl<R: CryptoRng> Server<R> {
             let relayed = allocation.relayed;
             self.ports.release(relayed, self.owner());
             self.events.push_back(Event::CloseRelay { relayed });
-        }
-    }
-
-    fn reply(
-        &mut self,
-        to: FiveTuple,
-        reply_to: &ReplyTo,
-        result: &Result<Answer, Refusal>,
-        now: Instant,
-    ) {
-        // A stream's handshake and a good integrity both prove that the client is where it says.
-        if reply_to.key.is_none() && to.transport == Transport::Udp {
-            let max = self.config.limits.max_unauthenticated_per_second;
-            if !self.budget.spend(to.client.ip(), max, now) {
-                self.counters.dropped_by_budget += 1;
-                return;
-            }
-        }
-        match result {
-            Ok(_) => self.counters.requests_granted += 1,
-            Err(_) => self.counters.requests_refused += 1,
-        }
-        // No answer of ours comes near the length that a message can have.
-        if let Ok(payload) = reply_to.emit(result, &self.config.realm) {
-            self.transmits.push_back(Transmit { to, payload });
         }
     }
 }

@@ -40,6 +40,20 @@ impl Text {
                 ("outcome=\"refused\"", turn.requests_refused),
             ],
         );
+        let refusals: Vec<_> = turn
+            .refusals
+            .by_code()
+            .map(|(code, count)| (format!("code=\"{code}\""), count))
+            .collect();
+        let refusals: Vec<_> = refusals
+            .iter()
+            .map(|(label, count)| (label.as_str(), *count))
+            .collect();
+        self.counter(
+            "relay_refusals_total",
+            "Requests that were refused, by STUN error code.",
+            &refusals,
+        );
         self.counter(
             "relay_authentication_failures_total",
             "Requests with a wrong or expired credential.",
@@ -85,6 +99,7 @@ impl Text {
                 ("reason=\"no_channel\"", turn.dropped_without_channel),
                 ("reason=\"no_permission\"", turn.dropped_without_permission),
                 ("reason=\"source_budget\"", turn.dropped_by_budget),
+                ("reason=\"source_throttle\"", turn.dropped_by_throttle),
                 ("reason=\"peer_policy\"", turn.dropped_by_policy),
                 ("reason=\"slow_stream\"", counters.dropped_by_queue),
                 ("reason=\"ring_full\"", counters.rings.dropped_datagrams),

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Writes a message, attribute by attribute.
 
-use core::net::SocketAddr;
+use core::net::{IpAddr, SocketAddr};
 
 use super::{HEADER_LEN, MAGIC_COOKIE};
-use crate::address::XorAddress;
+use crate::address::{AddressFamily, XorAddress};
 use crate::attribute::{AttributeType, padded};
 use crate::fingerprint;
 use crate::integrity::IntegrityKey;
@@ -59,6 +59,26 @@ impl MessageBuilder {
         self.attribute(kind, value.as_bytes())
     }
 
+    /// Appends an address in clear.
+    #[must_use]
+    pub fn plain_address(self, kind: AttributeType, address: SocketAddr) -> Self {
+        let [p0, p1] = address.port().to_be_bytes();
+        let family = AddressFamily::of(address.ip()).number();
+        match address.ip() {
+            IpAddr::V4(ip) => {
+                let [a, b, c, d] = ip.octets();
+                self.attribute(kind, &[0, family, p0, p1, a, b, c, d])
+            }
+            IpAddr::V6(ip) => {
+                let mut value = [0; 20];
+                let (head, tail) = value.split_at_mut(4);
+                head.copy_from_slice(&[0, family, p0, p1]);
+                tail.copy_from_slice(&ip.octets());
+                self.attribute(kind, &value)
+            }
+        }
+    }
+
     /// Ends the message, with the integrity that the key is for, if there is one, and a FINGERPRINT if wished.
     pub fn finish(
         mut self,
@@ -67,7 +87,7 @@ impl MessageBuilder {
     ) -> Result<Vec<u8>, EmitError> {
         if let Some(key) = key {
             let integrity = key.integrity();
-            let length = self.length_after(4 + integrity.len())?;
+            let length = self.length_after(4 + integrity.value_len())?;
             let value = key.compute(integrity, &self.bytes, length);
             self = self.attribute(integrity.attribute(), value.as_bytes());
         }

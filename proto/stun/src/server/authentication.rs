@@ -33,13 +33,14 @@ pub(super) struct Authenticated {
 }
 
 impl<R: CryptoRng> Server<R> {
-    /// Checks nonce, username, integrity and expiry. Changes nothing but a counter.
+    /// Checks nonce, username, integrity and expiry. Changes nothing but counters and budgets. None, if the
+    /// source has failed so often that it is not even answered.
     pub(super) fn authenticate(
         &mut self,
         client: &FiveTuple,
         request: &Message<'_>,
         now: Now,
-    ) -> Result<Authenticated, Refusal> {
+    ) -> Result<Option<Authenticated>, Refusal> {
         if !request.has_integrity() {
             return Err(self.challenge(ErrorCode::UNAUTHENTICATED, client, now));
         }
@@ -58,10 +59,20 @@ impl<R: CryptoRng> Server<R> {
         {
             return Err(self.challenge(ErrorCode::STALE_NONCE, client, now));
         }
+        let source = client.client.ip();
+        let failures = self.config.limits.failures;
+        // Who guesses must not be told by a success either; who has an allocation does not guess.
+        if self.table.allocation(client).is_none()
+            && !self.budget.may_fail(source, failures, now.instant)
+        {
+            self.counters.dropped_by_throttle += 1;
+            return Ok(None);
+        }
         match self.check_credential(client, request, username, algorithm, now) {
-            Some(authenticated) => Ok(authenticated),
+            Some(authenticated) => Ok(Some(authenticated)),
             None => {
                 self.counters.authentication_failures += 1;
+                self.budget.fail(source, failures, now.instant);
                 Err(self.challenge(ErrorCode::UNAUTHENTICATED, client, now))
             }
         }

@@ -31,6 +31,8 @@ pub struct Config {
     pub service_ports: Vec<u16>,
     /// Which peers may be reached.
     pub peers: PeerRules,
+    /// Where clients can explore what is between, if they can.
+    pub behaviour: Option<Behaviour>,
     /// How much of everything.
     pub limits: Limits,
 }
@@ -76,9 +78,12 @@ pub struct Limits {
     pub refresh_after_expiry: Duration,
     /// How long a nonce is good.
     pub nonce_lifetime: Duration,
-    /// Answers a second to one IPv4 address or IPv6 /64 over UDP that is not authenticated: bindings and
-    /// challenges. They are what a relay can be abused for against others.
-    pub max_unauthenticated_per_second: u32,
+    /// Bytes by which answers over UDP to one source that is not authenticated (bindings and challenges) may
+    /// be longer than its requests. They are what a relay can be abused for against others. A source is one
+    /// IPv4 address or one IPv6 /64, and has this at each shard that its clients happen to speak with.
+    pub unauthenticated: Allowance,
+    /// How often one source may fail to authenticate before its new credentials are no longer looked at.
+    pub failures: Allowance,
 }
 
 impl Limits {
@@ -92,8 +97,64 @@ impl Limits {
         max_lifetime: Duration::from_secs(3_600),
         refresh_after_expiry: Duration::from_secs(24 * 3_600),
         nonce_lifetime: Duration::from_secs(3_600),
-        max_unauthenticated_per_second: 200,
+        unauthenticated: Allowance {
+            burst: 64 * 1_024,
+            per_second: 4 * 1_024,
+        },
+        failures: Allowance {
+            burst: 60,
+            per_second: 1,
+        },
     };
+}
+
+/// How much of something a source has: a burst at once, and so much again every second.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Allowance {
+    /// How much at once.
+    pub burst: u32,
+    /// How much comes back in a second.
+    pub per_second: u32,
+}
+
+impl Allowance {
+    /// More than anybody can use.
+    pub const UNLIMITED: Self = Self {
+        burst: u32::MAX,
+        per_second: u32::MAX,
+    };
+}
+
+/// The addresses from which a client can explore what is between it and the relay (RFC 5780). There are
+/// four, of two IP addresses and two ports, and all must be listeners, without a NAT before them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Behaviour {
+    /// The one that clients know.
+    pub primary: SocketAddr,
+    /// One with another IP address of the same family, and another port.
+    pub other: SocketAddr,
+}
+
+impl Behaviour {
+    /// All four.
+    #[must_use]
+    pub const fn listeners(&self) -> [SocketAddr; 4] {
+        let (first, second) = (self.primary, self.other);
+        [
+            first,
+            SocketAddr::new(first.ip(), second.port()),
+            SocketAddr::new(second.ip(), first.port()),
+            second,
+        ]
+    }
+
+    fn is_possible(&self, listeners: &[SocketAddr]) -> bool {
+        let (first, second) = (self.primary, self.other);
+        first.is_ipv4() == second.is_ipv4()
+            && first.ip() != second.ip()
+            && first.port() != second.port()
+            && self.listeners().iter().all(|each| listeners.contains(each))
+    }
 }
 
 impl Default for Limits {
@@ -122,6 +183,11 @@ pub enum ConfigError {
     /// More networks than are walked through for each peer.
     #[error("a list of peer networks has more than {MAX_NETS} entries; join some of them")]
     PeerRules,
+    /// Two addresses for RFC 5780 that do not make four.
+    #[error(
+        "behaviour discovery needs two IP addresses of one family and two ports, with a UDP listener on each of the four"
+    )]
+    Behaviour,
 }
 
 impl Config {
@@ -145,6 +211,10 @@ impl Config {
         }
         if !self.peers.are_bounded() {
             return Err(ConfigError::PeerRules);
+        }
+        let is_possible = |behaviour: &Behaviour| behaviour.is_possible(&self.listeners);
+        if !self.behaviour.as_ref().is_none_or(is_possible) {
+            return Err(ConfigError::Behaviour);
         }
         Ok(())
     }

@@ -3,10 +3,13 @@
 
 use core::net::SocketAddr;
 
-use hither_sansio::Duration;
+use hither_sansio::{Duration, Instant};
+use rand_core::CryptoRng;
 
 use super::authentication::PASSWORD_ALGORITHMS;
-use super::tuple::RelayedAddr;
+use super::binding::Origin;
+use super::tuple::{FiveTuple, RelayedAddr, Transport};
+use super::{Server, Transmit};
 use crate::address::AddressFamily;
 use crate::attribute::AttributeType;
 use crate::error_code::ErrorCode;
@@ -21,6 +24,8 @@ use crate::transaction::TransactionId;
 pub(super) struct ReplyTo {
     pub(super) method: Method,
     pub(super) id: TransactionId,
+    /// How long the request was.
+    pub(super) length: usize,
     /// Whether the request had a fingerprint; then the answer has one.
     pub(super) fingerprint: bool,
     /// The key that authenticated the request; then it authenticates the answer.
@@ -32,6 +37,7 @@ impl ReplyTo {
         Self {
             method: request.method(),
             id: request.transaction_id(),
+            length: request.wire_len(),
             fingerprint: request.has_fingerprint(),
             key: None,
         }
@@ -43,6 +49,7 @@ impl ReplyTo {
 pub(super) enum Answer {
     Bound {
         mapped: SocketAddr,
+        origin: Option<Origin>,
     },
     Allocated {
         relayed: RelayedAddr,
@@ -68,9 +75,75 @@ pub(super) enum Refusal {
     Code(ErrorCode),
 }
 
+impl Refusal {
+    /// What the client reads.
+    const fn code(&self) -> ErrorCode {
+        match self {
+            Self::Challenge { code, .. } | Self::Code(code) => *code,
+            Self::UnknownAttributes(_) => ErrorCode::UNKNOWN_ATTRIBUTE,
+        }
+    }
+}
+
 impl From<ErrorCode> for Refusal {
     fn from(code: ErrorCode) -> Self {
         Self::Code(code)
+    }
+}
+
+impl<R: CryptoRng> Server<R> {
+    /// Answers, unless that would be longer than what the source may provoke.
+    pub(super) fn reply(
+        &mut self,
+        to: FiveTuple,
+        reply_to: &ReplyTo,
+        result: &Result<Answer, Refusal>,
+        now: Instant,
+    ) {
+        // No answer of ours comes near the length that a message can have.
+        let Ok(payload) = reply_to.emit(result, &self.config.realm) else {
+            return;
+        };
+        if !self.may_answer(&to, reply_to, payload.len(), now) {
+            self.counters.dropped_by_budget += 1;
+            return;
+        }
+        let local = match result {
+            Ok(Answer::Bound {
+                origin: Some(origin),
+                ..
+            }) => origin.address,
+            _ => to.local,
+        };
+        match result {
+            Ok(_) => self.counters.requests_granted += 1,
+            Err(refusal) => self.counters.refuse(refusal.code()),
+        }
+        let to = FiveTuple { local, ..to };
+        self.transmits.push_back(Transmit { to, payload });
+    }
+
+    /// A stream's handshake and a good integrity both prove that the client is where it says.
+    fn may_answer(
+        &mut self,
+        to: &FiveTuple,
+        reply_to: &ReplyTo,
+        length: usize,
+        now: Instant,
+    ) -> bool {
+        if to.transport != Transport::Udp {
+            return true;
+        }
+        let source = to.client.ip();
+        let allowance = self.config.limits.unauthenticated;
+        if reply_to.key.is_none() {
+            let excess = length.saturating_sub(reply_to.length);
+            return self.budget.answer(source, excess, allowance, now);
+        }
+        if reply_to.method == Method::ALLOCATE {
+            self.budget.refund(source, reply_to.length, allowance);
+        }
+        true
     }
 }
 
@@ -94,7 +167,13 @@ impl ReplyTo {
 
 fn write_answer(message: MessageBuilder, answer: &Answer) -> MessageBuilder {
     match *answer {
-        Answer::Bound { mapped } => message.xor_address(AttributeType::XOR_MAPPED_ADDRESS, mapped),
+        Answer::Bound { mapped, origin } => {
+            let message = message.xor_address(AttributeType::XOR_MAPPED_ADDRESS, mapped);
+            match origin {
+                Some(origin) => write_origin(message, mapped, origin),
+                None => message,
+            }
+        }
         Answer::Allocated {
             relayed,
             mapped,
@@ -115,6 +194,18 @@ fn write_answer(message: MessageBuilder, answer: &Answer) -> MessageBuilder {
             message.attribute(AttributeType::LIFETIME, &seconds(lifetime))
         }
         Answer::Done => message,
+    }
+}
+
+/// RFC 5780 §6.1.
+fn write_origin(message: MessageBuilder, mapped: SocketAddr, origin: Origin) -> MessageBuilder {
+    let message = message
+        .plain_address(AttributeType::MAPPED_ADDRESS, mapped)
+        .plain_address(AttributeType::RESPONSE_ORIGIN, origin.address)
+        .plain_address(AttributeType::OTHER_ADDRESS, origin.other);
+    match origin.padding_len {
+        Some(length) => message.attribute(AttributeType::PADDING, &vec![0; length]),
+        None => message,
     }
 }
 

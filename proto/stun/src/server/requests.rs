@@ -75,7 +75,7 @@ impl<R: CryptoRng> Server<R> {
         self.handle_timeout(now);
         let mut reply_to = ReplyTo::new(request);
         let outcome = match request.method() {
-            Method::BINDING => binding(&client, request),
+            Method::BINDING => binding(&client, request, self.config.behaviour.as_ref()),
             Method::ALLOCATE
             | Method::REFRESH
             | Method::CREATE_PERMISSION
@@ -100,7 +100,10 @@ impl<R: CryptoRng> Server<R> {
         reply_to: &mut ReplyTo,
         now: Now,
     ) -> Outcome {
-        let Authenticated { username, key } = self.authenticate(&client, request, now)?;
+        let authenticated = self.authenticate(&client, request, now)?;
+        let Some(Authenticated { username, key }) = authenticated else {
+            return Ok(None);
+        };
         reply_to.key = Some(key);
         // RFC 8489 §6.3.1: only now, so that strangers learn nothing.
         let unknown = unknown_attributes(request);

@@ -2,7 +2,9 @@
 //! Scenarios in virtual time: what a client says, and exactly what comes of it.
 
 mod allocations;
+mod amplification;
 mod authentication;
+mod behaviour;
 mod data;
 mod model;
 mod negotiation;

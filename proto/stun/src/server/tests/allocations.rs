@@ -8,8 +8,8 @@ use crate::credential::{Secrets, SharedSecret};
 use crate::error_code::ErrorCode;
 use crate::message_type::Method;
 use crate::server::{
-    Config, ConfigError, Decision, Event, MAX_NETS, Net, PortRange, RelayedAddr, RelayedPorts,
-    Server, Shard, Transport,
+    Behaviour, Config, ConfigError, Decision, Event, MAX_NETS, Net, PortRange, RelayedAddr,
+    RelayedPorts, Server, Shard, Transport,
 };
 use rand_chacha::ChaCha20Rng;
 use rand_core::SeedableRng;
@@ -393,6 +393,23 @@ fn a_configuration_that_cannot_work_is_refused() {
     let mut too_many = config();
     too_many.peers.deny = vec![Net::one([9, 9, 9, 9].into()); MAX_NETS + 1];
     assert_eq!(refused(too_many), ConfigError::PeerRules);
+    for (primary, other) in [
+        // The same address, the same port, two families, and one that nobody listens on.
+        ("198.51.100.1:3478", "198.51.100.1:3479"),
+        ("198.51.100.1:3478", "198.51.100.2:3478"),
+        ("198.51.100.1:3478", "[2a00:1::1]:3479"),
+        ("198.51.100.1:3478", "198.51.100.2:3479"),
+    ] {
+        let behaviour = Some(Behaviour {
+            primary: primary.parse().unwrap(),
+            other: other.parse().unwrap(),
+        });
+        let config = Config {
+            behaviour,
+            ..config()
+        };
+        assert_eq!(refused(config), ConfigError::Behaviour);
+    }
     for ips in [
         vec![],
         vec!["0.0.0.0".parse().unwrap()],

@@ -40,6 +40,7 @@ pub(super) fn config() -> Config {
         own_ips: Vec::new(),
         service_ports: Vec::new(),
         peers: PeerRules::default(),
+        behaviour: None,
         limits: Limits::RECOMMENDED,
     }
 }
