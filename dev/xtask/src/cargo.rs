@@ -105,6 +105,20 @@ pub(crate) fn bench(root: &Path, chosen: &[String]) -> Result<(), TaskError> {
     run(&mut command)
 }
 
+/// The relay beside others; needs nothing but its own package, and that as it is released.
+pub(crate) fn bench_relay(root: &Path, options: &[String]) -> Result<(), TaskError> {
+    run(cargo(root)
+        .args([
+            "run",
+            "--release",
+            "--locked",
+            "--package",
+            "hither-bench",
+            "--",
+        ])
+        .args(options))
+}
+
 /// The program that tests and benches start.
 fn binary(root: &Path) -> OsString {
     env::var_os("HITHER_BIN").unwrap_or_else(|| target(root).join("release/hither").into())

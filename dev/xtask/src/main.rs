@@ -28,6 +28,8 @@ Tasks:
           and vector tests, documentation, licences, the release build, and the tests in Chromium
   e2e     only the release build and the tests in Chromium; words after `e2e` choose among them
   bench   the release build and the benches; words after `bench` name those to run
+  bench relay [--quick] [--only <names>]
+          the relay beside coturn and a bare forwarder, without a build of the client
   tidy    the laws of the tree that no compiler knows
   deny    licences, sources and bans of dependencies
   tools   install what tests need, or say what to install
@@ -84,7 +86,10 @@ fn main() -> ExitCode {
         Some("check") => check(&mut steps),
         Some("test") => test(&mut steps),
         Some("e2e") => e2e(&mut steps, &rest),
-        Some("bench") => bench(&mut steps, &rest),
+        Some("bench") => match rest.split_first() {
+            Some((name, options)) if name == "relay" => bench_relay(&mut steps, options),
+            _ => bench(&mut steps, &rest),
+        },
         Some("tidy") => steps.run("tidy", tidy::tidy),
         Some("deny") => steps.run("dependencies", tools::deny),
         Some("tools") => steps.run("tools", tools::install),
@@ -126,6 +131,14 @@ fn e2e(steps: &mut Steps, chosen: &[String]) {
 fn bench(steps: &mut Steps, chosen: &[String]) {
     if steps.run_or_stop("release build", cargo::release) {
         steps.run("benches", |root| cargo::bench(root, chosen));
+    }
+}
+
+fn bench_relay(steps: &mut Steps, options: &[String]) {
+    if steps.run_or_stop("coturn", |root| tools::install_only(root, "turnserver")) {
+        steps.run("bench of the relay", |root| {
+            cargo::bench_relay(root, options)
+        });
     }
 }
 

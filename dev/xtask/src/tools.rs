@@ -54,7 +54,16 @@ const DENY_VERSION: &str = "0.20.2";
 
 /// Installs what tests need, when this machine allows it; else says what to install.
 pub(crate) fn install(root: &Path) -> Result<(), TaskError> {
-    let packages = missing();
+    install_some(root, |_| true)
+}
+
+/// The same for one program.
+pub(crate) fn install_only(root: &Path, program: &str) -> Result<(), TaskError> {
+    install_some(root, |tool| tool.program == program)
+}
+
+fn install_some(root: &Path, wanted: impl Fn(&Tool) -> bool) -> Result<(), TaskError> {
+    let packages = missing(&wanted);
     if packages.is_empty() {
         return Ok(());
     }
@@ -76,7 +85,7 @@ pub(crate) fn install(root: &Path) -> Result<(), TaskError> {
     run(apt()
         .args(["install", "--quiet", "--yes", "--no-install-recommends"])
         .args(&packages))?;
-    match missing() {
+    match missing(&wanted) {
         packages if packages.is_empty() => Ok(()),
         packages => Err(TaskError::Missing(format!(
             "apt-get has installed {}, and they are still not found",
@@ -142,9 +151,10 @@ fn deny_program(root: &Path) -> Result<PathBuf, TaskError> {
 }
 
 /// Packages of the tools that are not there.
-fn missing() -> Vec<&'static str> {
+fn missing(wanted: impl Fn(&Tool) -> bool) -> Vec<&'static str> {
     TOOLS
         .iter()
+        .filter(|tool| wanted(tool))
         .filter(|tool| !found(tool.program, tool.elsewhere))
         // Another Chromium than Debian's can be named.
         .filter(|tool| tool.program != "chromium" || env::var_os("CHROMIUM").is_none())
