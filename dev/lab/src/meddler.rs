@@ -26,6 +26,9 @@ const INVITATIONS: &str = "/api/v1/invitations/";
 /// Where envelopes are put.
 const MAILBOXES: &str = "/api/v1/mailboxes/";
 
+/// No envelope of a signal is longer; one of a message is, by its signature alone.
+const LARGEST_SIGNAL: usize = 4096;
+
 /// A node between the clients and the node. Dropping it closes its port.
 #[derive(Debug)]
 pub struct Meddler {
@@ -117,7 +120,7 @@ impl Meddler {
         lock(&self.mind.posts).clone()
     }
 
-    /// Alters one byte in each of the next `count` envelopes.
+    /// Alters one byte in each of the next `count` envelopes that carry more than a signal.
     pub fn corrupt(&self, count: usize) {
         *lock(&self.mind.corrupt) = count;
     }
@@ -224,7 +227,8 @@ fn serve(stream: TcpStream, mind: &Arc<Mind>) -> std::io::Result<()> {
             envelope: body.clone(),
         };
         lock(&mind.posts).push(post);
-        if mind.wants_to_corrupt()
+        if body.len() > LARGEST_SIGNAL
+            && mind.wants_to_corrupt()
             && let Some(byte) = body.last_mut()
         {
             *byte ^= 1;

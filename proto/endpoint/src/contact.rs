@@ -658,6 +658,8 @@ impl Contact {
             if let Some(held) = self.held.pop_front() {
                 self.settle(held.from);
                 inbound.push(Inbound::Tampered);
+                // If it was a message, they hear at once that it is missing.
+                self.owe_ack(held.from, now);
             }
         }
         if self.typing_until.is_some_and(|until| until <= now.instant) {

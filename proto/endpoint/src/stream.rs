@@ -17,8 +17,8 @@ const MAX_EARLY: usize = 64;
 const MAX_AHEAD: u64 = 256;
 /// After this long without progress, an acknowledgement of less means a loss on a channel.
 const CHANNEL_PATIENCE: Duration = Duration::from_secs(5);
-/// The same for a mailbox, which may still be delivering.
-const MAILBOX_PATIENCE: Duration = Duration::from_secs(60);
+/// The same for a mailbox, which may still be delivering. Too little costs a double, which is recognised.
+const MAILBOX_PATIENCE: Duration = Duration::from_secs(8);
 
 /// The way a message was handed over last.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -67,11 +67,13 @@ impl Sender {
         let waiting = waiting
             .into_iter()
             .map(|(number, stored)| (number, Outgoing::new(stored)))
-            .collect();
+            .collect::<BTreeMap<_, _>>();
+        // What waits no more was acknowledged: to hear so again is no progress.
+        let first = waiting.keys().next().copied().unwrap_or(next);
         Self {
             next,
             waiting,
-            progress: (0, Instant::ZERO),
+            progress: (first.saturating_sub(1), Instant::ZERO),
         }
     }
 

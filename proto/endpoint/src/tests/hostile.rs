@@ -89,6 +89,27 @@ fn a_flipped_bit_is_refused_and_told_and_nothing_is_lost() {
 }
 
 #[test]
+fn a_message_that_was_altered_comes_again_within_seconds_and_nothing_waits_behind_it_for_long() {
+    let mut world = World::friends(1);
+    world.restart(ANA);
+    world.run(5);
+    let mut first = true;
+    world.node.tamper = Some(Box::new(move |bytes: &[u8]| {
+        let mut bytes = bytes.to_vec();
+        if core::mem::take(&mut first) {
+            bytes[100] ^= 0x10;
+        }
+        vec![bytes]
+    }));
+    world.say(ANA, "precious");
+    world.run(11);
+    assert!(tampering_seen(&world, BEN));
+    world.say(ANA, "more");
+    world.run(9);
+    assert_eq!(world.received(BEN), ["precious", "more"]);
+}
+
+#[test]
 fn a_cut_envelope_is_refused_and_told() {
     let mut world = World::friends(1);
     world.run(2);
