@@ -190,6 +190,10 @@ impl Client {
         for inbox in expired {
             self.drop_mailbox(base, inbox.mailbox, inbox.read_key);
         }
+        let ids: Vec<ContactId> = self.contacts.keys().copied().collect();
+        for id in ids {
+            self.give_up_late_answer(base, id, now);
+        }
         for contact in self.contacts.values_mut() {
             contact.node_returned(base, now);
         }
@@ -655,6 +659,7 @@ impl Client {
             let fate = contact.handle_link_timeout(base, ice, now);
             self.settle(base, id);
             self.inbound(base, id, inbound, now);
+            self.give_up_late_answer(base, id, now);
             if fate == crate::links::LinkFate::Hopeless {
                 if let Some(contact) = self.contacts.get_mut(&id) {
                     contact.abandon_link(base, now);

@@ -378,7 +378,9 @@ impl Contact {
             self.retry_at = None;
         }
         if self.stored.join.is_some() {
-            self.post_join(base);
+            if !self.answers_too_late(now) {
+                self.post_join(base);
+            }
             return;
         }
         while let Some(number) = self.sender.first_unsent() {
@@ -415,6 +417,13 @@ impl Contact {
             let purpose = Purpose::PutJoin(self.id);
             self.join_posting = self.post(base, purpose, join, limits::MAX_ENVELOPE_SECS);
         }
+    }
+
+    /// Whether our answer has not left although no invitation lasts that long. Until it has left, nothing is
+    /// committed, so the last commit is when we answered.
+    pub(crate) fn answers_too_late(&self, now: Now) -> bool {
+        let waited = now.unix.saturating_since(self.stored.last_commit);
+        self.stored.join.is_some() && waited > Duration::from_secs(limits::MAX_PARKED_SECS)
     }
 
     /// Seals and sends a signal; lost if there is no way now.

@@ -208,6 +208,17 @@ impl Client {
         Ok(())
     }
 
+    /// An answer that never left is of no use once its invitation must have expired.
+    pub(crate) fn give_up_late_answer(&mut self, base: &mut Base, id: ContactId, now: Now) {
+        let late = self
+            .contacts
+            .get(&id)
+            .is_some_and(|contact| contact.answers_too_late(now));
+        if late && self.close_contact(base, id, now) {
+            base.notice(Notice::InvitationExpired);
+        }
+    }
+
     /// M2 arrived.
     pub(crate) fn accepted(
         &mut self,

@@ -709,3 +709,22 @@ fn what_the_node_has_is_not_posted_again_after_a_reload() {
     world.run(5);
     assert_eq!(world.received(BEN), ["when you are back"]);
 }
+
+#[test]
+fn an_answer_that_never_left_is_given_up_when_its_invitation_has_expired() {
+    let mut world = World::strangers(2, 1);
+    let (link, words) = world.invite(ANA);
+    world.open(BEN, &link);
+    world.stop_node();
+    world.enter(BEN, &words);
+    assert_eq!(states(&world, BEN), [ContactState::AwaitsApproval]);
+    let late = world.now.unix + Duration::from_secs(8 * 86_400);
+    world.calendar_jumps(late);
+    world.start_node();
+    world.run(60);
+    assert!(world.heard(BEN, &Notice::InvitationExpired));
+    assert_eq!(states(&world, BEN), [ContactState::Closed]);
+    let before = world.people[BEN].requests;
+    world.run(2 * 3_600);
+    assert_eq!(world.people[BEN].requests, before, "nothing is tried again");
+}
