@@ -11,7 +11,7 @@ use hither_endpoint::{
     CallDirection, CallId, CallStage, CallView, ContactId, ContactState, ContactView,
     ConversationView, Delivery, DeviceView, EndReason, InvitationKey, InvitationState,
     InvitationView, JoinStage, JoiningView, MeView, MessageId, MessageView, NodeState, Notice,
-    Phase, Route, RouteView, TimelineEntry, View,
+    PastCallView, Phase, Route, RouteView, TimelineEntry, View,
 };
 use hither_sansio::UnixTime;
 use leptos::prelude::*;
@@ -105,6 +105,7 @@ const EXHIBITS: [Exhibit; 40] = [
         let empty = ConversationView {
             contact: id(1),
             messages: Vec::new(),
+            calls: Vec::new(),
             truncated: false,
         };
         app.show_view(View {
@@ -349,7 +350,9 @@ fn contact(number: u8, name: &str, category: &str) -> ContactView {
             .into(),
         verified: false,
         unread: 0,
+        invited_as: None,
         last_text: None,
+        last_call: None,
         last_time: None,
         route: None,
         relay_only: false,
@@ -528,6 +531,17 @@ fn conversation(app: App, view: View) {
     let conversation = Some(ConversationView {
         contact: id(1),
         messages,
+        calls: vec![PastCallView {
+            id: CallId::from_bytes([8; 16]),
+            direction: CallDirection::Incoming,
+            video: true,
+            time: ago(200),
+            reason: EndReason::Missed,
+            after: Some(MessageId {
+                mine: false,
+                number: 1,
+            }),
+        }],
         truncated: true,
     });
     app.show_view(View {

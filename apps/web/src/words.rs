@@ -3,12 +3,15 @@
 //!
 //! What went wrong comes first, what to do second. No blame, no codes, no exclamation marks.
 
+use hither_api::Role;
 use hither_browser::StartError;
 use hither_endpoint::{
-    ContactId, ContactState, Delivery, EndReason, NodeState, Notice, Route, TimelineEntry,
+    CallDirection, ContactId, ContactState, Delivery, EndReason, NodeState, Notice, Route,
+    TimelineEntry,
 };
 use hither_sansio::UnixTime;
 
+use crate::components::Glyph;
 use crate::dom::clock;
 
 pub(crate) const TITLE: &str = "Hither";
@@ -28,6 +31,8 @@ pub(crate) const LOCKED: &str = "Everything on this device is sealed until you o
 pub(crate) const FORGOTTEN: &str = "A forgotten passphrase cannot be recovered by anybody. You can still remove this \
     site’s data in the browser and start anew with new invitations.";
 pub(crate) const NOBODY_YET: &str = "Invite somebody, or join by an invitation you were given.";
+pub(crate) const OWNER: &str = "You own this node. Whoever is to have an account here needs an invitation by you, or by \
+    an admin.";
 pub(crate) const NO_CONVERSATION: &str = "This is where your conversations will be.";
 pub(crate) const NOTHING_CHOSEN: &str = "Choose somebody to talk to.";
 pub(crate) const CLOSED: &str =
@@ -44,6 +49,7 @@ pub(crate) const FILE_ONLY: &str = "The node did not take the invitation, so the
 pub(crate) const WITHDRAWAL: &str = "Its link and words stop working at once.";
 pub(crate) const SHARE_TITLE: &str = "An invitation to Hither";
 pub(crate) const JOIN: &str = "Paste the link you were given, or choose the file.";
+pub(crate) const JOIN_WAITS: &str = "An invitation waits for its words";
 pub(crate) const ENTER_CODE: &str = "The words that came to you another way. Capitals, commas and line breaks do not \
     matter.";
 pub(crate) const SAFETY: &str = "Both of you see the same number. Compare it in person or on the phone to be sure \
@@ -60,6 +66,8 @@ pub(crate) const REMOVAL: &str = "The conversation is closed for both of you, an
     invitation.";
 pub(crate) const REVOCATION: &str = "It loses the node within seconds and cannot sign in again. What it has stored \
     stays sealed under its passphrase.";
+pub(crate) const LEAVING: &str =
+    "Deletes your account at the node and everything that is stored on this device.";
 pub(crate) const DEVICES: &str =
     "The node knows a device by a random number and a key; the names are sealed.";
 pub(crate) const CLIENT_HASH: &str = "This number names the exact client your node serves. Whoever runs the node can \
@@ -127,6 +135,11 @@ pub(crate) fn connected(name: &str) -> String {
 /// They answered, we have not yet.
 pub(crate) fn wants_in(name: &str) -> String {
     format!("{name} opened your invitation with the right words and waits to be let in.")
+}
+
+/// What was noted when they were invited.
+pub(crate) fn invited_as(note: &str) -> String {
+    format!("It is the invitation that you noted as {}.", quoted(note))
 }
 
 /// Words of a code, however they are separated; numbers before them do not count.
@@ -277,8 +290,8 @@ fn about_this_device(notice: &Notice) -> Option<Words> {
         ),
         Notice::TextInvalid => Words::problem(
             "text-invalid",
-            "The message is empty or longer than 16 KiB.",
-            "Split it into several.",
+            "The message is empty or too long.",
+            "Write something, or less.",
         ),
         Notice::NotNow => Words::problem(
             "not-now",
@@ -654,6 +667,57 @@ pub(crate) fn timeline_time(entry: &TimelineEntry) -> String {
     format!("{}.{:02} s", entry.at_ms / 1000, entry.at_ms % 1000 / 10)
 }
 
+/// Before an account is deleted.
+pub(crate) fn deletion(owns: bool) -> String {
+    let node = if owns {
+        " You own this node: it will have no owner until it is started again and prints a link for another one."
+    } else {
+        ""
+    };
+    format!(
+        "Your keys, your contacts and every conversation on this device are destroyed, and your contacts see that it \
+         is over. What they have of it stays with them. Nobody can undo this.{node}"
+    )
+}
+
+/// What somebody is at their node.
+pub(crate) fn role(role: Role) -> &'static str {
+    match role {
+        Role::Owner => OWNER,
+        Role::Admin => "You are an admin of this node: you can let new people register.",
+        Role::Member => "You are a member of this node.",
+    }
+}
+
+/// Which kind of call it is.
+pub(crate) fn call_kind(video: bool) -> &'static str {
+    if video { "Video call" } else { "Voice call" }
+}
+
+/// The same as a picture.
+pub(crate) fn call_glyph(video: bool) -> Glyph {
+    if video { Glyph::Camera } else { Glyph::Phone }
+}
+
+/// What became of a call that nobody answered.
+pub(crate) fn past_call(direction: CallDirection, video: bool, reason: EndReason) -> String {
+    let kind = if video { "video call" } else { "call" };
+    match (direction, reason) {
+        (CallDirection::Incoming, _) => format!("Missed {kind}"),
+        (CallDirection::Outgoing, EndReason::Declined) => format!("Your {kind} was declined"),
+        (CallDirection::Outgoing, EndReason::Busy) => {
+            format!("Your {kind} found them in another call")
+        }
+        (CallDirection::Outgoing, _) => format!("Your {kind} was not answered"),
+    }
+}
+
+/// Read out when it rings.
+pub(crate) fn rings(name: &str, video: bool) -> String {
+    let how = if video { " with video" } else { "" };
+    format!("{name} is calling{how}.")
+}
+
 /// Why a call ended.
 pub(crate) fn end_reason(reason: EndReason, incoming: bool, name: &str) -> String {
     match reason {
@@ -711,8 +775,9 @@ pub(crate) fn expiry(expires: UnixTime) -> String {
     match left {
         0 => "Expired".to_owned(),
         1..7_200 => format!("Ends in {} minutes", left.div_ceil(60)),
-        7_200..172_800 => format!("Ends in {} hours", left / 3_600),
-        _ => format!("Ends in {} days", left / 86_400),
+        7_200..172_800 => format!("Ends in {} hours", (left + 1_800) / 3_600),
+        // One of seven days that was just made ends in seven days.
+        _ => format!("Ends in {} days", (left + 43_200) / 86_400),
     }
 }
 

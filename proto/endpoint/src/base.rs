@@ -40,6 +40,7 @@ pub(crate) enum Purpose {
     Farewell(String),
     ListDevices,
     ChangeDevice,
+    DeleteAccount,
 }
 
 /// Why a key is being stretched.
@@ -445,6 +446,13 @@ impl Records {
             None => self.sealed.remove(&id),
         };
         self.collecting.insert(id, value);
+    }
+
+    /// Leaves everything to be deleted.
+    pub(crate) fn wipe(&mut self) {
+        for id in core::mem::take(&mut self.sealed).into_keys() {
+            self.collecting.insert(id, None);
+        }
     }
 
     fn is_settled(&self) -> bool {

@@ -21,6 +21,7 @@
 
 mod ending;
 mod linked;
+pub(crate) mod past;
 mod resume;
 
 use hither_crypto::safety;
@@ -104,6 +105,26 @@ enum Crossing {
 }
 
 impl Call {
+    /// A call with nothing on and nothing to wait for.
+    fn new(id: CallId, contact: ContactId, direction: CallDirection, stage: CallStage) -> Self {
+        Self {
+            id,
+            contact,
+            direction,
+            stage,
+            microphone: false,
+            camera: false,
+            screen: false,
+            remote: [false; 3],
+            number: None,
+            accept_waits: false,
+            deadline: None,
+            give_up: None,
+            save_at: None,
+            wants_back: false,
+        }
+    }
+
     pub(crate) fn timeout(&self) -> Option<Instant> {
         [self.deadline, self.give_up, self.save_at]
             .into_iter()
@@ -177,20 +198,11 @@ impl Client {
         let standing = contact.channel_open();
         let number = safety::call_number(secrets.authenticator.as_bytes(), call.as_bytes());
         self.call = Some(Call {
-            id: call,
-            contact: id,
-            direction: CallDirection::Outgoing,
-            stage: CallStage::Calling,
             microphone: true,
             camera: video,
-            screen: false,
-            remote: [false; 3],
             number: Some(number),
-            accept_waits: false,
             deadline: Some(now.instant + RING_FOR),
-            give_up: None,
-            save_at: None,
-            wants_back: false,
+            ..Call::new(call, id, CallDirection::Outgoing, CallStage::Calling)
         });
         self.apply_media(base);
         if !standing {
@@ -272,10 +284,11 @@ impl Client {
             return;
         }
         if age > STALE_AFTER || self.ended_calls.contains(&call) {
-            return self.missed(base, id, call);
+            let time = UnixTime::from_millis(time).min(now.unix);
+            return self.missed(base, id, (call, video), time);
         }
         let taken = match self.crossing(id, call) {
-            Crossing::No if self.is_busy() => return self.busy(base, id, call),
+            Crossing::No if self.is_busy() => return self.busy(base, id, (call, video), now),
             Crossing::No => None,
             Crossing::OursStands => return,
             Crossing::TheirsStands { video } => {
@@ -294,20 +307,10 @@ impl Client {
         let number = safety::call_number(secrets.authenticator.as_bytes(), call.as_bytes());
         let salt = base.random();
         self.call = Some(Call {
-            id: call,
-            contact: id,
-            direction: CallDirection::Incoming,
-            stage: CallStage::Ringing,
-            microphone: false,
-            camera: false,
-            screen: false,
             remote: [true, video, false],
             number: Some(number),
-            accept_waits: false,
             deadline: Some(now.instant + RING_FOR),
-            give_up: None,
-            save_at: None,
-            wants_back: false,
+            ..Call::new(call, id, CallDirection::Incoming, CallStage::Ringing)
         });
         if !standing {
             let opening = Opening {
@@ -333,8 +336,10 @@ impl Client {
         base.changed();
     }
 
-    fn busy(&mut self, base: &mut Base, id: ContactId, call: CallId) {
+    fn busy(&mut self, base: &mut Base, id: ContactId, (call, video): (CallId, bool), now: Now) {
         let end = WireEnd::Busy;
+        let missed = (CallDirection::Incoming, EndReason::Missed);
+        self.remember_unanswered(base, id, (call, video), missed, now.unix);
         if let Some(contact) = self.contacts.get_mut(&id) {
             contact.signal(base, &Signal::CallEnd { call, end }, END_KEPT);
         }
@@ -376,25 +381,25 @@ impl Client {
         self.ended_calls.push_back(call);
     }
 
-    fn missed(&mut self, base: &mut Base, id: ContactId, call: CallId) {
+    fn missed(
+        &mut self,
+        base: &mut Base,
+        id: ContactId,
+        (call, video): (CallId, bool),
+        time: UnixTime,
+    ) {
+        let missed = (CallDirection::Incoming, EndReason::Missed);
+        self.remember_unanswered(base, id, (call, video), missed, time);
         if !self.is_busy() {
+            let reason = EndReason::Missed;
             self.call = Some(Call {
-                id: call,
-                contact: id,
-                direction: CallDirection::Incoming,
-                stage: CallStage::Ended {
-                    reason: EndReason::Missed,
-                },
-                microphone: false,
-                camera: false,
-                screen: false,
-                remote: [false; 3],
-                number: None,
-                accept_waits: false,
-                deadline: None,
-                give_up: None,
-                save_at: None,
-                wants_back: false,
+                remote: [true, video, false],
+                ..Call::new(
+                    call,
+                    id,
+                    CallDirection::Incoming,
+                    CallStage::Ended { reason },
+                )
             });
             base.changed();
         }

@@ -17,7 +17,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::base::{Base, Purpose};
 use crate::calls::Call;
+use crate::calls::past::PastCall;
 use crate::contact::{Contact, Inbound, Inbox, Posted, Receipt, Source};
+use crate::leaving::Leaving;
 use crate::leftovers::{Farewell, Leftovers};
 use crate::meet::{Invitation, Joining};
 use crate::node::{Node, NodeEvent};
@@ -78,11 +80,15 @@ pub(crate) struct Client {
     pub(crate) call: Option<Call>,
     /// Calls that are over, newest last: their offers may still arrive.
     pub(crate) ended_calls: VecDeque<CallId>,
+    /// Calls that nobody answered, oldest first.
+    pub(crate) past_calls: BTreeMap<ContactId, Vec<PastCall>>,
     pub(crate) open: Option<ContactId>,
     pub(crate) devices: Option<Vec<DeviceSummary>>,
     /// Last words to removed contacts, by record name.
     pub(crate) farewells: BTreeMap<String, Farewell>,
     pub(crate) leftovers: Leftovers,
+    /// The account is being deleted.
+    pub(crate) leaving: Option<Leaving>,
     pub(crate) picture: Option<Arc<[u8]>>,
 }
 
@@ -106,10 +112,12 @@ impl Client {
             joining: None,
             call: None,
             ended_calls: VecDeque::new(),
+            past_calls: BTreeMap::new(),
             open: None,
             devices: None,
             farewells: BTreeMap::new(),
             leftovers: Leftovers::default(),
+            leaving: None,
             picture,
         }
     }
@@ -164,6 +172,8 @@ impl Client {
                 bytes,
             } => self.delivered(base, mailbox, sequence, bytes, now),
             NodeEvent::Refused(problem) => base.notice(refused(problem)),
+            // Of its own deletion nobody needs to be told.
+            NodeEvent::Revoked if self.leaving.is_some() => {}
             NodeEvent::Revoked => base.notice(Notice::DeviceRevoked),
             NodeEvent::Deleted(request) => self.mailbox_deleted(base, request),
         }
@@ -375,7 +385,11 @@ impl Client {
             Purpose::PutRead(id, up_to) => {
                 self.receipt_posted(id, Receipt::Read(up_to), &result, now);
             }
-            Purpose::Farewell(name) => self.farewell_posted(base, &name, &result),
+            Purpose::Farewell(name) => {
+                self.farewell_posted(base, &name, &result);
+                self.go_on_leaving(base, now);
+            }
+            Purpose::DeleteAccount => self.account_deleted(base, result),
             Purpose::ListDevices => self.devices_listed(base, result),
             Purpose::ChangeDevice => {
                 if let Err(Failure::Refused(problem)) = result {
@@ -636,6 +650,7 @@ impl Client {
         contacts
             .chain(links)
             .chain(self.node.timeout().map(|at| (at, "node")))
+            .chain(self.leaving_timeout().map(|at| (at, "leaving")))
             .chain(
                 self.call
                     .as_ref()
@@ -668,6 +683,9 @@ impl Client {
             }
         }
         self.call_timeout(base, now);
+        if self.leaving_timeout().is_some_and(|at| at <= now.instant) {
+            self.go_on_leaving(base, now);
+        }
         self.drop_expired_invitations(base, now);
     }
 
@@ -689,6 +707,7 @@ impl Client {
         }
         base.delete_all(&Contact::prefix(id));
         self.texts.remove(&id);
+        self.past_calls.remove(&id);
         if self.open == Some(id) {
             self.open = None;
         }
@@ -718,13 +737,16 @@ pub(crate) enum Failure {
     Refused(Problem),
 }
 
+/// Whether a node that refuses may say otherwise in a while.
+pub(crate) fn is_passing(status: u16) -> bool {
+    matches!(status, 408 | 429 | 500..=599)
+}
+
 /// What became of a put.
 pub(crate) fn fate_of(result: &Outcome) -> Posted {
     match result {
         Ok(_) => Posted::Taken,
-        Err(Failure::Refused(problem)) if matches!(problem.status, 408 | 429 | 500..=599) => {
-            Posted::Later
-        }
+        Err(Failure::Refused(problem)) if is_passing(problem.status) => Posted::Later,
         Err(Failure::Refused(_)) => Posted::Refused,
         Err(Failure::Later) => Posted::Later,
     }

@@ -68,7 +68,7 @@ pub enum Command {
         /// Where the contact will be listed.
         category: String,
     },
-    /// Put the opened invitation aside.
+    /// Put the opened invitation aside. Until then it is kept, and there again after a reload.
     CancelJoin,
     /// Let the person in who answered an invitation of ours.
     Approve {
@@ -186,6 +186,8 @@ pub enum Command {
         /// Which.
         device: DeviceId,
     },
+    /// Delete the account at the node and everything on this device; contacts are told that it is over.
+    DeleteAccount,
     /// Send everything through the relay, with everybody (for tests and for the careful).
     SetRelayForAll {
         /// Whether to.

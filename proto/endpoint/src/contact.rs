@@ -277,6 +277,12 @@ impl Contact {
         }
     }
 
+    /// The note of the invitation that they answered, until they are let in.
+    pub(crate) fn invited_as(&self) -> Option<String> {
+        let spent = self.stored.spent.as_ref()?;
+        (self.stored.state == ContactState::WantsApproval).then(|| spent.note.clone())
+    }
+
     /// Every mailbox of ours that this contact may write to.
     pub(crate) fn inboxes(&self) -> impl Iterator<Item = &Inbox> {
         core::iter::once(&self.stored.inbox).chain(self.stored.first_inbox.as_ref())

@@ -1,9 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! The machine: its life from an empty store over a locked vault to a client, and its loop.
 
-use hither_api::{
-    DeviceAuthKey, Problem, RegisterRequest, RegisterResponse, RegistrationToken, path,
-};
+use hither_api::{DeviceAuthKey, RegisterRequest, RegisterResponse, RegistrationToken, path};
 use hither_crypto::identity::Identity;
 use hither_crypto::secret::Secret;
 use hither_crypto::stretch::{Stretch, StretchParams, Stretched};
@@ -13,11 +11,12 @@ use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
 use crate::base::{Base, Purpose, Stretching, read_record};
-use crate::client::{Account, Client, Failure, Outcome, outcome, refused};
+use crate::client::{Account, Client, Failure, Outcome, is_passing, outcome, refused};
+use crate::leaving::Leaving;
 use crate::payload::{MAX_NAME, MAX_PICTURE, is_origin};
 use crate::{
     Command, Event, HttpResponse, LinkEvent, Method, Notice, Phase, SocketAction, SocketEvent,
-    Transmit, View, WriteBatch, show,
+    Transmit, View, WriteBatch,
 };
 
 /// The one record that is not sealed: it holds what unsealing needs.
@@ -242,7 +241,20 @@ impl Endpoint {
     fn write_out(&mut self) {
         if let Life::Ready(_, client) = &mut self.life {
             client.write_out(&mut self.base);
+            if client.leaving == Some(Leaving::Gone) {
+                self.begin_anew();
+            }
         }
+    }
+
+    /// The account is deleted: nothing of it stays.
+    fn begin_anew(&mut self) {
+        self.base.records().wipe();
+        self.base.lock();
+        self.base.socket(SocketAction::Close);
+        self.base.event(Event::Locked);
+        self.life = Life::Fresh;
+        self.base.changed();
     }
 
     // ---- out
@@ -279,11 +291,12 @@ impl Endpoint {
     /// What to show.
     #[must_use]
     pub fn view(&self) -> View {
+        let bare = |phase| View::bare(phase, self.base.notices.clone());
         match &self.life {
-            Life::Fresh | Life::Damaged => show::bare(Phase::Fresh, &self.base),
-            Life::Preparing(_) | Life::Registering(..) => show::bare(Phase::Onboarding, &self.base),
-            Life::Locked(_) => show::bare(Phase::Locked, &self.base),
-            Life::Unlocking(_) => show::bare(Phase::Unlocking, &self.base),
+            Life::Fresh | Life::Damaged => bare(Phase::Fresh),
+            Life::Preparing(_) | Life::Registering(..) => bare(Phase::Onboarding),
+            Life::Locked(_) => bare(Phase::Locked),
+            Life::Unlocking(_) => bare(Phase::Unlocking),
             Life::Ready(_, client) => client.view(&self.base),
         }
     }
@@ -408,7 +421,7 @@ impl Endpoint {
                 let account = newcomer.account(&response, self.config.device_label.clone());
                 self.start(header, account, now);
             }
-            Err(Failure::Refused(problem)) if !is_passing(&problem) => {
+            Err(Failure::Refused(problem)) if !is_passing(problem.status) => {
                 self.base.delete(NEWCOMER);
                 self.base.records().write(HEADER, None);
                 self.base.lock();
@@ -521,11 +534,6 @@ impl Newcomer {
     }
 }
 
-/// Whether the node may say otherwise in a while.
-fn is_passing(problem: &Problem) -> bool {
-    matches!(problem.status, 429 | 500..=599)
-}
-
 impl Client {
     pub(crate) fn handle_command(&mut self, base: &mut Base, command: Command, now: Now) {
         match command {
@@ -561,6 +569,7 @@ impl Client {
             Command::RevokeDevice { device } => {
                 self.change_device(base, Method::Delete, device, Vec::new());
             }
+            Command::DeleteAccount => self.delete_account(base, now),
             Command::SetRelayForAll { relay_only } => {
                 self.account.relay_for_all = relay_only;
                 self.save_account(base);

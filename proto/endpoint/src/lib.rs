@@ -37,6 +37,7 @@ mod endpoint;
 mod event;
 mod ident;
 mod json;
+mod leaving;
 mod leftovers;
 mod link;
 mod links;
@@ -67,5 +68,5 @@ pub use transmit::{
 pub use view::{
     CallDirection, CallStage, CallView, ContactState, ContactView, ConversationView, Delivery,
     DeviceView, EndReason, InvitationState, InvitationView, JoinStage, JoiningView, MeView,
-    MessageView, NodeState, Phase, Route, RouteView, TimelineEntry, View,
+    MessageView, NodeState, PastCallView, Phase, Route, RouteView, TimelineEntry, View,
 };

@@ -29,6 +29,8 @@ use crate::{ContactId, ContactState, InvitationKey, InvitationState, JoinStage, 
 
 /// How long an invitation lasts.
 const LIFETIME: Duration = Duration::from_secs(7 * 86_400 - 600);
+/// The record of somebody's invitation that waits for its words.
+pub(crate) const JOINING: &str = "joining";
 /// The problem of a place where something is parked already.
 const TAKEN: &str = "invitation-taken";
 /// Invitations that may wait at the same time.
@@ -70,6 +72,18 @@ pub(crate) struct Joining {
     pub(crate) problem: Option<Notice>,
     blob: Vec<u8>,
     category: String,
+}
+
+impl Joining {
+    /// It waits for its words.
+    pub(crate) fn of(blob: Vec<u8>, problem: Option<Notice>) -> Self {
+        Self {
+            stage: JoinStage::NeedsCode,
+            problem,
+            blob,
+            category: String::new(),
+        }
+    }
 }
 
 impl Invitation {

@@ -6,7 +6,7 @@ use crate::client::{Client, DEFAULT_CATEGORY};
 use crate::contact::Contact;
 use crate::{
     CallView, ContactView, ConversationView, DeviceView, InvitationView, JoiningView, MeView,
-    MessageView, NodeState, Phase, View,
+    MessageView, Phase, View,
 };
 
 /// Texts shown of a conversation.
@@ -67,10 +67,12 @@ impl Client {
             category: contact.stored.category.clone(),
             state: contact.stored.state,
             safety_number: contact.safety_number.clone(),
+            invited_as: contact.invited_as(),
             verified: contact.stored.verified,
             unread: contact.stored.unread,
             last_text: last.map(|(_, stored)| stored.text.chars().take(120).collect()),
             last_time: last.map(|(_, stored)| stored.time),
+            last_call: self.last_call(contact.id),
             route: contact.route(),
             relay_only: contact.stored.relay_only,
             always_direct: contact.stored.always_direct,
@@ -114,6 +116,7 @@ impl Client {
         Some(ConversationView {
             contact,
             messages,
+            calls: self.show_past_calls(contact, start),
             truncated: start > 0,
         })
     }
@@ -152,23 +155,5 @@ impl Client {
                 })
                 .collect(),
         )
-    }
-}
-
-/// A view with nothing but a phase and notices.
-pub(crate) fn bare(phase: Phase, base: &Base) -> View {
-    View {
-        phase,
-        me: None,
-        node: NodeState::Connecting,
-        contacts: Vec::new(),
-        categories: Vec::new(),
-        invitations: Vec::new(),
-        joining: None,
-        conversation: None,
-        call: None,
-        devices: None,
-        relay_for_all: false,
-        notices: base.notices.clone(),
     }
 }

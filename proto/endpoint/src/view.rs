@@ -37,6 +37,27 @@ pub struct View {
     pub notices: Vec<Notice>,
 }
 
+impl View {
+    /// A view with nothing but a phase and notices.
+    #[must_use]
+    pub const fn bare(phase: Phase, notices: Vec<Notice>) -> Self {
+        Self {
+            phase,
+            me: None,
+            node: NodeState::Connecting,
+            contacts: Vec::new(),
+            categories: Vec::new(),
+            invitations: Vec::new(),
+            joining: None,
+            conversation: None,
+            call: None,
+            devices: None,
+            relay_for_all: false,
+            notices,
+        }
+    }
+}
+
 /// Where in its life the client is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Phase {
@@ -95,6 +116,8 @@ pub struct ContactView {
     pub state: ContactState,
     /// 60 digits in 12 groups, the same on both sides.
     pub safety_number: String,
+    /// The note of our invitation that they answered, while they wait for approval.
+    pub invited_as: Option<String>,
     /// Whether the person said that they compared it.
     pub verified: bool,
     /// Unread texts.
@@ -103,6 +126,8 @@ pub struct ContactView {
     pub last_text: Option<String>,
     /// When it was written.
     pub last_time: Option<UnixTime>,
+    /// The call that nobody answered, if it came after the newest text.
+    pub last_call: Option<PastCallView>,
     /// Which way bytes go right now: over an open link; `None`: through the mailbox.
     pub route: Option<RouteView>,
     /// Relay only is on for this contact.
@@ -216,6 +241,8 @@ pub struct ConversationView {
     pub contact: ContactId,
     /// Oldest first, the last 500.
     pub messages: Vec<MessageView>,
+    /// Calls that nobody answered, oldest first, each with the text below which it stands.
+    pub calls: Vec<PastCallView>,
     /// Whether older ones were left out.
     pub truncated: bool,
 }
@@ -231,6 +258,23 @@ pub struct MessageView {
     pub time: UnixTime,
     /// How far it got; for our own.
     pub delivery: Delivery,
+}
+
+/// A call that nobody answered: a line in its conversation.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PastCallView {
+    /// Which.
+    pub id: CallId,
+    /// Who called.
+    pub direction: CallDirection,
+    /// Whether it was to be one with video.
+    pub video: bool,
+    /// When.
+    pub time: UnixTime,
+    /// Why it came to nothing.
+    pub reason: EndReason,
+    /// The text above it; `None` if there is none, or none that is shown.
+    pub after: Option<MessageId>,
 }
 
 /// How far a text of ours got.
@@ -315,7 +359,7 @@ pub enum CallStage {
 }
 
 /// Why a call ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub enum EndReason {
     /// We hung up.
     HungUp,

@@ -7,6 +7,7 @@ pub(crate) mod file;
 pub(crate) mod focus;
 pub(crate) mod node;
 pub(crate) mod picture;
+pub(crate) mod size;
 pub(crate) mod storage;
 
 /// Whether the person can see the page.

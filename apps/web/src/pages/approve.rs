@@ -24,6 +24,7 @@ pub(crate) fn ApproveDialog(app: App) -> impl IntoView {
     };
     let name = part(|contact| contact.name.clone());
     let number = part(|contact| contact.safety_number.clone());
+    let note = part(|contact| contact.invited_as.clone().unwrap_or_default());
     let picture = Memo::new(move |_| waiting.with(|waiting| waiting.as_ref()?.picture.clone()));
     let answer = move |yes: bool| {
         let Some(contact) =
@@ -49,6 +50,9 @@ pub(crate) fn ApproveDialog(app: App) -> impl IntoView {
             <div class="person">
                 <Avatar name picture size="huge" />
                 <p class="lead">{move || words::wants_in(&name.get())}</p>
+                <Show when=move || !note.with(String::is_empty)>
+                    <p data-testid="approve-note">{move || words::invited_as(&note.get())}</p>
+                </Show>
             </div>
             <SafetyNumber number />
             <p class="hint">{words::SAFETY}</p>

@@ -46,9 +46,10 @@ pub(crate) fn IncomingCall(app: App) -> impl IntoView {
     let name = name_of(partner);
     let picture = Memo::new(move |_| partner.with(|partner| partner.as_ref()?.picture.clone()));
     let silent = app.preferences.silent;
+    let video = is(app, |call| call.remote_camera);
     Effect::new(move || {
         if open.get() {
-            app.speak(format!("{} is calling.", name.get_untracked()));
+            app.speak(words::rings(&name.get_untracked(), video.get_untracked()));
         }
     });
     view! {
@@ -60,6 +61,9 @@ pub(crate) fn IncomingCall(app: App) -> impl IntoView {
             testid="call-incoming"
             class="modal-ring"
         >
+            <p class="ring-kind" data-testid="ring-kind" data-video=move || video.get().to_string()>
+                <Icon glyph=Signal::derive(move || words::call_glyph(video.get())) />{move || words::call_kind(video.get())}
+            </p>
             <div class="ring-person"><Avatar name picture size="huge" /></div>
             <div class="ring-answers">
                 <button type="button" class="ring-answer decline" data-testid="call-decline"
@@ -132,15 +136,17 @@ fn Over(app: App, partner: Memo<Option<ContactView>>, reason: EndReason) -> impl
     let name = name_of(partner);
     let picture = Memo::new(move |_| partner.with(|partner| partner.as_ref()?.picture.clone()));
     let incoming = is(app, |call| call.direction == CallDirection::Incoming);
+    // As it was: with our camera if that was on, and as they wanted it if we never answered.
+    let video = is(app, |call| {
+        call.camera || (!call.microphone && call.remote_camera)
+    });
     let again = move |_| {
         if let Some(contact) =
             partner.with_untracked(|partner| partner.as_ref().map(|partner| partner.id))
         {
+            let video = video.get_untracked();
             app.send(Command::DismissCall);
-            app.send(Command::Call {
-                contact,
-                video: false,
-            });
+            app.send(Command::Call { contact, video });
         }
     };
     view! {
@@ -150,7 +156,8 @@ fn Over(app: App, partner: Memo<Option<ContactView>>, reason: EndReason) -> impl
             <p>{move || words::end_reason(reason, incoming.get(), &name.get())}</p>
             <div class="actions">
                 <button type="button" class="button" data-testid="call-again" on:click=again>
-                    <Icon glyph=Glyph::Phone />"Call again"
+                    <Icon glyph=Signal::derive(move || words::call_glyph(video.get())) />
+                    {move || if video.get() { "Call again with video" } else { "Call again" }}
                 </button>
                 <button type="button" class="button primary" data-testid="call-dismiss"
                     on:click=move |_| app.send(Command::DismissCall)>

@@ -4,20 +4,21 @@
 use std::collections::BTreeMap;
 
 use hither_endpoint::{
-    Command, ContactId, ContactState, ContactView, Delivery, MessageId, MessageView,
+    CallDirection, CallId, Command, ContactId, ContactState, ContactView, ConversationView,
+    Delivery, MessageId, MessageView, PastCallView,
 };
 use leptos::html::{Div, Textarea};
 use leptos::prelude::*;
 
 use crate::components::{Avatar, Glyph, Icon, IconButton, RouteBadge};
-use crate::dom::clock;
+use crate::dom::{self, clock};
 use crate::state::{App, Screen};
 use crate::words;
 
-/// Longest text in bytes, see [`Command::SendText`].
+/// Longest text in bytes, see [`Command::SendText`]. What is longer goes in several.
 const MAX_TEXT: usize = 16 * 1024;
-/// From here on the rest is counted down.
-const NEARLY_FULL: usize = MAX_TEXT - 1024;
+/// What is longer than this is no message any more.
+const MAX_WRITTEN: usize = 10 * MAX_TEXT;
 /// At most one typing signal in this time.
 const TYPING_EVERY_MS: u64 = 3_000;
 /// Messages by one writer within this time form a group.
@@ -56,15 +57,7 @@ fn ConversationHeader(
     let route = Memo::new(move |_| contact.with(|contact| contact.as_ref()?.route.clone()));
     let verified =
         move || contact.with(|contact| contact.as_ref().is_some_and(|contact| contact.verified));
-    let in_call = Memo::new(move |_| app.call.with(Option::is_some));
-    let may_call = Signal::derive(move || {
-        let active = contact.with(|contact| {
-            contact
-                .as_ref()
-                .is_some_and(|contact| contact.state == ContactState::Active)
-        });
-        active && !in_call.get()
-    });
+    let may_call = may_call(app, contact);
     view! {
         <header class="bar">
             <IconButton glyph=Glyph::Back label="Back to the list" testid="back" class="narrow-only".to_owned()
@@ -101,6 +94,19 @@ fn ConversationHeader(
     }
 }
 
+/// Whether this contact can be called now.
+fn may_call(app: App, contact: Memo<Option<ContactView>>) -> Signal<bool> {
+    let in_call = Memo::new(move |_| app.call.with(Option::is_some));
+    Signal::derive(move || {
+        let active = contact.with(|contact| {
+            contact
+                .as_ref()
+                .is_some_and(|contact| contact.state == ContactState::Active)
+        });
+        active && !in_call.get()
+    })
+}
+
 fn toggle_details(app: App, id: ContactId) {
     if app.screen.get_untracked() == Screen::Contact(id) {
         app.back();
@@ -118,33 +124,48 @@ fn sub_line(contact: Memo<Option<ContactView>>) -> &'static str {
     })
 }
 
-/// A line of the list: a day, or a message.
+/// A line of the list: a day, a message, or a call that nobody answered.
 #[derive(Clone, PartialEq)]
 enum Row {
-    Day(String),
+    Day {
+        words: String,
+        /// The line below it: a day may come twice when clocks differ.
+        above: RowKey,
+    },
     Message {
         message: MessageView,
         first: bool,
         last: bool,
     },
+    Call(PastCallView),
+}
+
+/// What makes a line the same line.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+enum RowKey {
+    DayAboveMessage(MessageId),
+    DayAboveCall(CallId),
+    Message(MessageId, bool, bool),
+    Call(CallId),
 }
 
 impl Row {
-    fn key(&self) -> (String, Option<MessageId>, bool, bool) {
+    fn key(&self) -> RowKey {
         match self {
-            Self::Day(day) => (day.clone(), None, false, false),
+            Self::Day { above, .. } => *above,
             Self::Message {
                 message,
                 first,
                 last,
-            } => (String::new(), Some(message.id), *first, *last),
+            } => RowKey::Message(message.id, *first, *last),
+            Self::Call(call) => RowKey::Call(call.id),
         }
     }
 }
 
 #[component]
 fn Messages(app: App, id: ContactId, contact: Memo<Option<ContactView>>) -> impl IntoView {
-    let open = move |conversation: &Option<hither_endpoint::ConversationView>| {
+    let open = move |conversation: &Option<ConversationView>| {
         conversation
             .as_ref()
             .filter(|conversation| conversation.contact == id)
@@ -152,18 +173,14 @@ fn Messages(app: App, id: ContactId, contact: Memo<Option<ContactView>>) -> impl
     };
     let conversation = Memo::new(move |_| app.conversation.with(open));
     let rows = Memo::new(move |_| {
-        conversation.with(|conversation| {
-            conversation
-                .as_ref()
-                .map(|conversation| rows(&conversation.messages))
-                .unwrap_or_default()
-        })
+        conversation.with(|conversation| conversation.as_ref().map(rows).unwrap_or_default())
     });
     let deliveries =
         Memo::new(move |_| conversation.with(|conversation| deliveries(conversation.as_ref())));
     let list = NodeRef::<Div>::new();
     let at_end = RwSignal::new(true);
     follow_end(list, at_end, rows);
+    follow_size(list, at_end);
     speak_arrivals(app, contact, conversation);
     let truncated = move || {
         conversation.with(|conversation| {
@@ -173,13 +190,7 @@ fn Messages(app: App, id: ContactId, contact: Memo<Option<ContactView>>) -> impl
         })
     };
     let loading = move || conversation.with(Option::is_none);
-    let empty = move || {
-        conversation.with(|conversation| {
-            conversation
-                .as_ref()
-                .is_some_and(|conversation| conversation.messages.is_empty())
-        })
-    };
+    let empty = move || !loading() && rows.with(Vec::is_empty);
     let typing =
         move || contact.with(|contact| contact.as_ref().is_some_and(|contact| contact.typing));
     view! {
@@ -200,7 +211,8 @@ fn Messages(app: App, id: ContactId, contact: Memo<Option<ContactView>>) -> impl
                 <Show when=empty><Greeting contact /></Show>
                 <For each=move || rows.get() key=Row::key let:row>
                     {match row {
-                        Row::Day(day) => view! { <p class="day" role="separator">{day}</p> }.into_any(),
+                        Row::Day { words, .. } => view! { <p class="day" role="separator">{words}</p> }.into_any(),
+                        Row::Call(call) => view! { <PastCall app contact call /> }.into_any(),
                         Row::Message { message, first, last } => view! {
                             <Message message first last deliveries />
                         }.into_any(),
@@ -280,6 +292,37 @@ fn Message(
     }
 }
 
+/// A call that came to nothing, and the way to make another one.
+#[component]
+fn PastCall(app: App, contact: Memo<Option<ContactView>>, call: PastCallView) -> impl IntoView {
+    let PastCallView {
+        direction,
+        video,
+        time,
+        reason,
+        ..
+    } = call;
+    let may_call = may_call(app, contact);
+    let again = move |_| {
+        let id = contact.with_untracked(|contact| contact.as_ref().map(|contact| contact.id));
+        if let Some(contact) = id {
+            app.send(Command::Call { contact, video });
+        }
+    };
+    let incoming = direction == CallDirection::Incoming;
+    let what = words::past_call(direction, video, reason);
+    view! {
+        <div class="past-call" class:missed=incoming data-testid="past-call" data-reason=words::end_reason_word(reason)>
+            <Icon glyph=words::call_glyph(video) />
+            <span>{what}", "<time>{clock::time_of_day(time)}</time></span>
+            <button type="button" class="button quiet small" data-testid="call-back"
+                disabled=move || !may_call.get() on:click=again>
+                {if incoming { "Call back" } else { "Call again" }}
+            </button>
+        </div>
+    }
+}
+
 #[component]
 fn DeliveryMark(delivery: Memo<Delivery>) -> impl IntoView {
     let glyph = Signal::derive(move || match delivery.get() {
@@ -299,8 +342,8 @@ fn DeliveryMark(delivery: Memo<Delivery>) -> impl IntoView {
     }
 }
 
-/// Days and messages in order; neighbours by the same writer are marked as a group.
-fn rows(messages: &[MessageView]) -> Vec<Row> {
+/// Days, messages and calls in order; neighbours by the same writer are marked as a group.
+fn rows(conversation: &ConversationView) -> Vec<Row> {
     let together = |a: Option<&MessageView>, b: &MessageView| {
         a.is_some_and(|a| {
             a.id.mine == b.id.mine
@@ -308,13 +351,16 @@ fn rows(messages: &[MessageView]) -> Vec<Row> {
                 && clock::local_day(a.time) == clock::local_day(b.time)
         })
     };
-    let mut rows = Vec::with_capacity(messages.len() + 8);
-    let mut day = None;
+    let ConversationView {
+        messages, calls, ..
+    } = conversation;
+    let mut rows = Vec::with_capacity(messages.len() + calls.len() + 8);
+    let below = |after: Option<MessageId>| {
+        let calls = calls.iter().filter(move |call| call.after == after);
+        calls.map(|call| Row::Call(call.clone()))
+    };
+    rows.extend(below(None));
     for (index, message) in messages.iter().enumerate() {
-        let this = clock::local_day(message.time);
-        if day.replace(this) != Some(this) {
-            rows.push(Row::Day(words::day(message.time)));
-        }
         let before = index.checked_sub(1).and_then(|index| messages.get(index));
         rows.push(Row::Message {
             message: MessageView {
@@ -324,13 +370,32 @@ fn rows(messages: &[MessageView]) -> Vec<Row> {
             first: !together(before, message),
             last: !together(messages.get(index + 1), message),
         });
+        rows.extend(below(Some(message.id)));
     }
-    rows
+    with_days(rows)
 }
 
-fn deliveries(
-    conversation: Option<&hither_endpoint::ConversationView>,
-) -> BTreeMap<MessageId, Delivery> {
+/// Puts each day above the first of its lines.
+fn with_days(rows: Vec<Row>) -> Vec<Row> {
+    let mut day = None;
+    let mut dated = Vec::with_capacity(rows.len() + 8);
+    for row in rows {
+        let (time, above) = match &row {
+            Row::Message { message, .. } => (message.time, RowKey::DayAboveMessage(message.id)),
+            Row::Call(call) => (call.time, RowKey::DayAboveCall(call.id)),
+            Row::Day { .. } => continue,
+        };
+        let this = clock::local_day(time);
+        if day.replace(this) != Some(this) {
+            let words = words::day(time);
+            dated.push(Row::Day { words, above });
+        }
+        dated.push(row);
+    }
+    dated
+}
+
+fn deliveries(conversation: Option<&ConversationView>) -> BTreeMap<MessageId, Delivery> {
     let messages = conversation
         .into_iter()
         .flat_map(|conversation| &conversation.messages);
@@ -348,6 +413,19 @@ fn follow_end(list: NodeRef<Div>, at_end: RwSignal<bool>, rows: Memo<Vec<Row>>) 
         if mine || at_end.get_untracked() {
             request_animation_frame(move || to_end(list));
         }
+    });
+}
+
+/// The same when a call opens or closes beside it, a keyboard comes up, or the composer grows.
+fn follow_size(list: NodeRef<Div>, at_end: RwSignal<bool>) {
+    Effect::new(move || {
+        let Some(element) = list.get() else { return };
+        // Kept until the effect is cleaned up.
+        StoredValue::new_local(dom::size::follow(&element, move || {
+            if at_end.try_get_untracked() == Some(true) {
+                to_end(list);
+            }
+        }));
     });
 }
 
@@ -370,7 +448,7 @@ fn is_at_end(list: NodeRef<Div>) -> bool {
 fn speak_arrivals(
     app: App,
     contact: Memo<Option<ContactView>>,
-    conversation: Memo<Option<hither_endpoint::ConversationView>>,
+    conversation: Memo<Option<ConversationView>>,
 ) {
     let newest = Memo::new(move |_| {
         conversation.with(|conversation| {
@@ -417,8 +495,9 @@ fn Composer(app: App, id: ContactId) -> impl IntoView {
     let field = NodeRef::<Textarea>::new();
     let typed_at = StoredValue::new(0_u64);
     let length = Memo::new(move |_| text.with(String::len));
-    let sendable =
-        Memo::new(move |_| text.with(|text| !text.trim().is_empty()) && length.get() <= MAX_TEXT);
+    let sendable = Memo::new(move |_| {
+        text.with(|text| !text.trim().is_empty()) && length.get() <= MAX_WRITTEN
+    });
     let write = move |value: String| {
         app.keep_draft(id, value.clone());
         text.set(value);
@@ -433,9 +512,11 @@ fn Composer(app: App, id: ContactId) -> impl IntoView {
     };
     let send = move || {
         if sendable.get_untracked() {
-            app.send(Command::SendText {
-                contact: id,
-                text: text.get_untracked(),
+            text.with_untracked(|text| {
+                for part in parts(text) {
+                    let text = part.to_owned();
+                    app.send(Command::SendText { contact: id, text });
+                }
             });
             write(String::new());
             typed_at.set_value(0);
@@ -468,7 +549,7 @@ fn Composer(app: App, id: ContactId) -> impl IntoView {
             <p
                 id="composer-limit"
                 class="composer-limit"
-                class:over=move || { length.get() > MAX_TEXT }
+                class:over=move || { length.get() > MAX_WRITTEN }
                 data-testid="composer-limit"
                 aria-live="polite"
             >
@@ -489,9 +570,63 @@ fn Composer(app: App, id: ContactId) -> impl IntoView {
 }
 
 fn limit_words(length: usize) -> String {
-    match length {
-        0..NEARLY_FULL => String::new(),
-        NEARLY_FULL..=MAX_TEXT => format!("{} bytes left", MAX_TEXT - length),
-        _ => format!("{} bytes too long: split it into two", length - MAX_TEXT),
+    if length <= MAX_TEXT {
+        return String::new();
+    }
+    match length.checked_sub(MAX_WRITTEN) {
+        None | Some(0) => "Long: it will be sent as several messages.".to_owned(),
+        Some(over) => format!(
+            "Too long for a message by {} of {} kB.",
+            over.div_ceil(1000),
+            length / 1000
+        ),
+    }
+}
+
+/// A text in pieces that fit into a message each, cut where it hurts least: at the end of a line, else of a word.
+fn parts(text: &str) -> Vec<&str> {
+    let mut parts = Vec::new();
+    let mut rest = text.trim_end();
+    while rest.len() > MAX_TEXT {
+        let fits = rest.floor_char_boundary(MAX_TEXT);
+        let (head, _) = rest.split_at(fits);
+        // A cut in the first half would make more messages than are needed.
+        let seam = |found: Option<usize>| found.filter(|at| *at > MAX_TEXT / 2);
+        let cut = seam(head.rfind('\n')).or_else(|| seam(head.rfind(' ')));
+        let (part, after) = rest.split_at(cut.unwrap_or(fits));
+        parts.push(part);
+        rest = after.trim_start_matches(['\n', ' ']);
+    }
+    parts.push(rest);
+    parts.retain(|part| !part.trim().is_empty());
+    parts
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_short_text_stays_whole() {
+        assert_eq!(parts("Hello\nBen "), ["Hello\nBen"]);
+    }
+
+    #[test]
+    fn a_long_text_is_cut_between_lines_or_words_and_nothing_is_lost() {
+        let line = "two or three words\n".repeat(2_000);
+        let cut = parts(&line);
+        assert!(cut.iter().all(|part| part.len() <= MAX_TEXT));
+        assert_eq!(cut.join("\n"), line.trim_end());
+
+        let words = "word ".repeat(8_000);
+        assert_eq!(parts(&words).join(" "), words.trim_end());
+    }
+
+    #[test]
+    fn a_text_without_a_seam_is_cut_between_letters() {
+        let text = "ä".repeat(MAX_TEXT);
+        let cut = parts(&text);
+        assert!(cut.iter().all(|part| part.len() <= MAX_TEXT));
+        assert_eq!(cut.concat(), text);
     }
 }

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! The list of contacts by category, and the way to everything else.
 
+use hither_api::Role;
 use hither_endpoint::{Command, ContactId, ContactState, ContactView, InvitationState};
+use hither_sansio::UnixTime;
 use leptos::prelude::*;
 
 use crate::components::{Avatar, Glyph, Icon, IconButton};
@@ -35,6 +37,11 @@ pub(crate) fn Sidebar(app: App, children: Children) -> impl IntoView {
                 >
                     <Icon glyph=Glyph::Enter />
                     <span>"Join"</span>
+                    <Show when=move || app.joining.with(Option::is_some)>
+                        <span class="count" data-testid="join-waits" title=words::JOIN_WAITS>
+                            "1"<span class="visually-hidden">{format!(": {}", words::JOIN_WAITS)}</span>
+                        </span>
+                    </Show>
                 </button>
             </div>
             <Show when=move || app.contacts.with(|contacts| contacts.len() > 1)>
@@ -133,12 +140,17 @@ fn ContactList(app: App, search: RwSignal<String>) -> impl IntoView {
         app.contacts.with(|contacts| grouped(contacts, &wanted))
     });
     let alone = Memo::new(move |_| app.contacts.with(Vec::is_empty));
+    let owns = move || {
+        let role = app.me.with(|me| me.as_ref().map(|me| me.role));
+        role == Some(Role::Owner)
+    };
     view! {
         <div class="contact-list" data-testid="contact-list">
             <Show when=move || alone.get()>
                 <div class="empty" data-testid="contact-list-empty">
                     <p><strong>"Nobody here yet."</strong></p>
                     <p>{words::NOBODY_YET}</p>
+                    <Show when=owns><p data-testid="owner">{words::OWNER}</p></Show>
                 </div>
             </Show>
             <Show when=move || !alone.get() && groups.with(Vec::is_empty)>
@@ -212,7 +224,7 @@ fn ContactItem(app: App, id: ContactId) -> impl IntoView {
                 </span>
                 <span class="contact-side">
                     <span class="contact-time">
-                        {move || contact.with(|contact| contact.as_ref()?.last_time.map(words::brief_time))}
+                        {move || contact.with(|contact| contact.as_ref().and_then(last_time).map(words::brief_time))}
                     </span>
                     <Unread contact />
                 </span>
@@ -232,6 +244,12 @@ fn Unread(contact: Memo<Option<ContactView>>) -> impl IntoView {
     }
 }
 
+/// When something was last said, or a call came to nothing.
+fn last_time(contact: &ContactView) -> Option<UnixTime> {
+    let call = contact.last_call.as_ref().map(|call| call.time);
+    call.or(contact.last_time)
+}
+
 /// The line below the name.
 fn preview(contact: &ContactView) -> String {
     match contact.state {
@@ -239,9 +257,11 @@ fn preview(contact: &ContactView) -> String {
         ContactState::AwaitsApproval => "Has not let you in yet".to_owned(),
         ContactState::Closed => "Closed".to_owned(),
         ContactState::Active if contact.typing => "is writing…".to_owned(),
-        ContactState::Active => contact
-            .last_text
-            .clone()
-            .unwrap_or_else(|| "Say hello".to_owned()),
+        ContactState::Active => {
+            let call = contact.last_call.as_ref();
+            call.map(|call| words::past_call(call.direction, call.video, call.reason))
+                .or_else(|| contact.last_text.clone())
+                .unwrap_or_else(|| "Say hello".to_owned())
+        }
     }
 }

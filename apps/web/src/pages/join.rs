@@ -3,7 +3,7 @@
 
 use hither_api::limits::MAX_PARKED;
 use hither_api::link::Link;
-use hither_endpoint::{Command, ContactId, ContactState, JoinStage};
+use hither_endpoint::{Command, ContactId, ContactState, JoinStage, JoiningView, Notice};
 use leptos::html::{Input, Textarea};
 use leptos::prelude::*;
 use wasm_bindgen_futures::spawn_local;
@@ -64,7 +64,11 @@ pub(crate) fn JoinDialog(app: App) -> impl IntoView {
         }
     });
     let close = move || {
-        if app.joining.with_untracked(Option::is_some) {
+        // What only waits for its words waits on, and the list says so.
+        if !app
+            .joining
+            .with_untracked(|joining| joining.as_ref().is_none_or(may_wait))
+        {
             app.send(Command::CancelJoin);
         }
         app.clear_notices(concerns_join);
@@ -112,6 +116,20 @@ fn step(app: App, joined: Option<ContactId>) -> Step {
         Some((id, ContactState::Active)) => Step::Done(id),
         Some((_, ContactState::WantsApproval | ContactState::Closed)) | None => Step::Choose,
     }
+}
+
+/// Whether an invitation may still be opened, with better words or later.
+fn may_wait(joining: &JoiningView) -> bool {
+    let words_may_help = matches!(
+        joining.problem,
+        None | Some(
+            Notice::CodeWordCount { .. }
+                | Notice::CodeUnknownWord { .. }
+                | Notice::CodeChecksum
+                | Notice::CodeWrong
+        )
+    );
+    joining.stage != JoinStage::Fetching && words_may_help
 }
 
 /// Finds the contact that came out of the invitation.
@@ -257,6 +275,10 @@ fn CodeForm(
             category: category.get_untracked().trim().to_owned(),
         });
     };
+    let put_aside = move |_| {
+        app.clear_notices(concerns_join);
+        app.send(Command::CancelJoin);
+    };
     let key = move |event: leptos::ev::KeyboardEvent| {
         if event.key() == "Enter" && !event.shift_key() {
             event.prevent_default();
@@ -292,6 +314,9 @@ fn CodeForm(
                 <ErrorText words=Signal::derive(move || error.get().filter(|_| !busy())) />
                 <button type="submit" class="button primary wide" data-testid="join-submit">
                     {move || if busy() { "Opening…" } else { "Open the invitation" }}
+                </button>
+                <button type="button" class="button quiet wide" data-testid="join-aside" on:click=put_aside>
+                    "Put this invitation aside"
                 </button>
             </fieldset>
             <Show when=busy>

@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 
+use hither_api::Role;
 use hither_endpoint::{Command, DeviceView};
 use leptos::prelude::*;
 use wasm_bindgen_futures::spawn_local;
@@ -25,6 +26,7 @@ pub(crate) fn SettingsPage(app: App) -> impl IntoView {
                 <Devices app />
                 <Privacy app />
                 <About app />
+                <Leaving app />
             </div>
         </section>
     }
@@ -68,6 +70,10 @@ fn Profile(app: App) -> impl IntoView {
                     />
                     <p class="hint">"Your contacts are told, and nobody else."</p>
                 </div>
+                <p class="role" data-testid="own-role">
+                    <Icon glyph=Glyph::Shield />
+                    {move || app.me.with(|me| me.as_ref().map(|me| words::role(me.role)))}
+                </p>
                 <button type="submit" class="button primary" data-testid="profile-save" disabled=move || !changed()>
                     {move || if changed() { "Save" } else { "Saved" }}
                 </button>
@@ -193,6 +199,32 @@ fn Privacy(app: App) -> impl IntoView {
                 </button>
                 <button type="button" class="button" data-testid="settings-help" on:click=move |_| app.show(Panel::Help)>
                     <Icon glyph=Glyph::Help />"Keys and icons"
+                </button>
+            </div>
+        </section>
+    }
+}
+
+#[component]
+fn Leaving(app: App) -> impl IntoView {
+    let ask = move |_| {
+        let owns = app
+            .me
+            .with_untracked(|me| me.as_ref().is_some_and(|me| me.role == Role::Owner));
+        app.confirm(Confirmation {
+            title: "Delete your account?".to_owned(),
+            text: words::deletion(owns),
+            yes: "Delete everything",
+            command: Command::DeleteAccount,
+        });
+    };
+    view! {
+        <section class="card card-wide">
+            <h3>"Leave for good"</h3>
+            <p class="hint">{words::LEAVING}</p>
+            <div class="actions start">
+                <button type="button" class="button danger quiet" data-testid="account-delete" on:click=ask>
+                    <Icon glyph=Glyph::Trash />"Delete my account"
                 </button>
             </div>
         </section>

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::rc::Rc;
+use std::time::Duration;
 
 use hither_api::link::Link;
 use hither_browser::{Client, Hooks, StartError, Stream};
@@ -19,6 +20,11 @@ use super::ring::Ringing;
 use super::{Preferences, Screen, Tone, arrival};
 use crate::dom;
 use crate::words;
+
+/// A region that was empty for a moment is read out even if it says the same again.
+const SPEAK_AFTER: Duration = Duration::from_millis(80);
+/// Whoever walks through the page later finds no old news in it.
+const SPOKEN_STAYS: Duration = Duration::from_secs(12);
 
 /// How far the page itself is.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -71,6 +77,8 @@ pub(crate) struct App {
     pub(super) visible: RwSignal<bool>,
     /// Read out politely.
     pub(crate) spoken: RwSignal<String>,
+    /// Counts what was read out, so that what is late knows it.
+    speaking: StoredValue<u32>,
     pub(crate) phase: Memo<Phase>,
     pub(crate) me: Memo<Option<MeView>>,
     pub(crate) node: Memo<NodeState>,
@@ -110,6 +118,7 @@ impl App {
             arrival: RwSignal::new(arrival::link()),
             visible: RwSignal::new(dom::is_visible()),
             spoken: RwSignal::new(String::new()),
+            speaking: StoredValue::new(0),
             phase: part!(phase),
             me: part!(me),
             node: part!(node),
@@ -219,9 +228,34 @@ impl App {
         self.confirmation.set(Some(confirmation));
     }
 
-    /// Says something to people who listen to the page.
+    /// Says something to people who listen to the page: also what was said just before, and nothing for ever.
     pub(crate) fn speak(self, sentence: String) {
-        self.spoken.set(sentence);
+        let turn = self.hush();
+        let mine = move || self.speaking.try_get_value() == Some(turn);
+        set_timeout(
+            move || {
+                if mine() {
+                    self.spoken.set(sentence);
+                }
+            },
+            SPEAK_AFTER,
+        );
+        set_timeout(
+            move || {
+                if mine() {
+                    self.spoken.set(String::new());
+                }
+            },
+            SPOKEN_STAYS,
+        );
+    }
+
+    /// Takes back what was said, or was about to be.
+    fn hush(self) -> u32 {
+        self.speaking
+            .update_value(|turn| *turn = turn.wrapping_add(1));
+        self.spoken.set(String::new());
+        self.speaking.get_value()
     }
 
     /// Dismisses every notice of a kind: the person tries again.
@@ -313,16 +347,26 @@ impl App {
     /// Whoever locks leaves nothing on the screen; whoever arrives by a link goes on with it.
     fn follow_phase(self) {
         Effect::new(move || match self.phase.get() {
-            Phase::Ready => self.use_arrival(),
+            Phase::Ready => {
+                self.use_arrival();
+                self.offer_waiting();
+            }
             Phase::Locked => {
                 self.panel.set(None);
                 self.confirmation.set(None);
-                self.spoken.set(String::new());
+                self.hush();
                 self.drafts.set_value(BTreeMap::new());
                 self.go(Screen::Home);
             }
             Phase::Fresh | Phase::Onboarding | Phase::Unlocking => {}
         });
+    }
+
+    /// An invitation that waits for its words since before the page was loaded.
+    fn offer_waiting(self) {
+        if self.joining.with_untracked(Option::is_some) {
+            self.show(Panel::Join);
+        }
     }
 
     fn use_arrival(self) {
@@ -476,19 +520,6 @@ fn focus_after(before: Screen, now: Screen) {
 }
 
 /// The view before there is one.
-pub(crate) fn nothing_yet() -> View {
-    View {
-        phase: Phase::Fresh,
-        me: None,
-        node: NodeState::Connecting,
-        contacts: Vec::new(),
-        categories: Vec::new(),
-        invitations: Vec::new(),
-        joining: None,
-        conversation: None,
-        call: None,
-        devices: None,
-        relay_for_all: false,
-        notices: Vec::new(),
-    }
+pub(crate) const fn nothing_yet() -> View {
+    View::bare(Phase::Fresh, Vec::new())
 }

@@ -7,7 +7,24 @@ use super::{Call, END_KEPT};
 use crate::base::Base;
 use crate::client::{CALL, Client};
 use crate::payload::{Signal, WireEnd};
-use crate::{CallId, CallStage, ContactId, EndReason, Event, LinkAction, Notice};
+use crate::{CallDirection, CallId, CallStage, ContactId, EndReason, Event, LinkAction, Notice};
+
+impl Call {
+    /// What is to be remembered of a call that ends before anybody took it. Who declines knows it.
+    fn unanswered(&self, reason: EndReason) -> Option<(bool, (CallDirection, EndReason))> {
+        let [_, their_camera, _] = self.remote;
+        match (self.stage, self.direction, reason) {
+            (CallStage::Ringing, CallDirection::Incoming, EndReason::Declined) => None,
+            (CallStage::Ringing, CallDirection::Incoming, _) => {
+                Some((their_camera, (self.direction, EndReason::Missed)))
+            }
+            (CallStage::Calling | CallStage::Ringing, CallDirection::Outgoing, _) => {
+                Some((self.camera, (self.direction, reason)))
+            }
+            _ => None,
+        }
+    }
+}
 
 impl Client {
     pub(crate) fn hang_up(&mut self, base: &mut Base, now: Now) {
@@ -72,6 +89,7 @@ impl Client {
         if call.rings_here() {
             base.event(Event::RingStopped);
         }
+        let unanswered = call.unanswered(reason);
         call.stage = CallStage::Ended { reason };
         call.deadline = None;
         call.give_up = None;
@@ -93,6 +111,9 @@ impl Client {
             contact.call_over(base, now);
         }
         self.follow_always_direct(base, id, now);
+        if let Some((video, how)) = unanswered {
+            self.remember_unanswered(base, id, (call, video), how, now.unix);
+        }
         base.delete(CALL);
         base.changed();
     }

@@ -38,27 +38,24 @@ impl Client {
         if !known || old {
             return base.delete(CALL);
         }
+        let direction = if stored.incoming {
+            CallDirection::Incoming
+        } else {
+            CallDirection::Outgoing
+        };
+        let since = stored.since;
         self.call = Some(Call {
-            id: stored.call,
-            contact: stored.contact,
-            direction: if stored.incoming {
-                CallDirection::Incoming
-            } else {
-                CallDirection::Outgoing
-            },
-            stage: CallStage::Reconnecting {
-                since: stored.since,
-            },
             microphone: stored.microphone,
             camera: stored.camera,
-            screen: false,
             remote: [true, false, false],
-            number: None,
-            accept_waits: false,
-            deadline: None,
             give_up: Some(now.instant + MEND_FOR),
-            save_at: None,
             wants_back: true,
+            ..Call::new(
+                stored.call,
+                stored.contact,
+                direction,
+                CallStage::Reconnecting { since },
+            )
         });
         self.apply_media(base);
     }

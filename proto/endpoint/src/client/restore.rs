@@ -10,9 +10,10 @@ use hither_sansio::Now;
 use super::{ACCOUNT, Account, CALL, Client, StoredText, Texts};
 use crate::base::{Base, read_record};
 use crate::calls::StoredCall;
+use crate::calls::past::PastCall;
 use crate::contact::{Contact, Stored, StoredProfile};
 use crate::leftovers::LEFTOVERS;
-use crate::meet::{Invitation, StoredInvitation};
+use crate::meet::{Invitation, JOINING, Joining, StoredInvitation};
 use crate::stream::StoredOutgoing;
 use crate::{ContactId, InvitationKey, MessageId, Notice};
 
@@ -30,6 +31,7 @@ impl Client {
         for id in contact_ids(&records) {
             match restore_contact(&client.identity, id, &records) {
                 Some((contact, texts)) => {
+                    client.past_calls.insert(id, past_calls(id, &records));
                     client.contacts.insert(id, contact);
                     client.texts.insert(id, texts);
                 }
@@ -56,6 +58,8 @@ impl Client {
         if let Some(bytes) = records.get(LEFTOVERS) {
             client.leftovers = read_record(bytes).unwrap_or_default();
         }
+        let joining = records.get(JOINING).and_then(|bytes| read_record(bytes));
+        client.joining = joining.map(|blob| Joining::of(blob, None));
         if let Some(stored) = records
             .get(CALL)
             .and_then(|bytes| read_record::<StoredCall>(bytes))
@@ -75,6 +79,18 @@ fn contact_ids(records: &BTreeMap<String, Vec<u8>>) -> Vec<ContactId> {
         .filter_map(|name| name.strip_prefix("contact/")?.strip_suffix("/state"))
         .filter_map(ContactId::from_hex)
         .collect()
+}
+
+/// Calls that nobody answered. An unreadable one is only a line less.
+fn past_calls(id: ContactId, records: &BTreeMap<String, Vec<u8>>) -> Vec<PastCall> {
+    let prefix = format!("{}call/", Contact::prefix(id));
+    let mut past: Vec<PastCall> = records
+        .range(prefix.clone()..)
+        .take_while(|(name, _)| name.starts_with(&prefix))
+        .filter_map(|(_, bytes)| read_record(bytes))
+        .collect();
+    past.sort_by_key(PastCall::order);
+    past
 }
 
 fn restore_contact(

@@ -12,7 +12,7 @@ use hither_crypto::stretch::Stretched;
 use hither_sansio::Now;
 use zeroize::Zeroizing;
 
-use super::{Acquaintance, Joining, category_or_default, new_inbox};
+use super::{Acquaintance, JOINING, Joining, category_or_default, new_inbox};
 use crate::base::{Base, Purpose, Stretching};
 use crate::client::{Client, Failure, Outcome};
 use crate::contact::Turn;
@@ -71,12 +71,12 @@ impl Client {
     pub(crate) fn open_invitation_blob(&mut self, base: &mut Base, blob: Vec<u8>) {
         self.cancel_join(base);
         let readable = blob.len() <= limits::MAX_PARKED && invitation::salt(&blob).is_ok();
-        self.joining = Some(Joining {
-            stage: JoinStage::NeedsCode,
-            problem: (!readable).then_some(Notice::InvitationMalformed),
-            blob,
-            category: String::new(),
-        });
+        if readable {
+            // The words may come another day.
+            base.put(JOINING, &blob);
+        }
+        let problem = (!readable).then_some(Notice::InvitationMalformed);
+        self.joining = Some(Joining::of(blob, problem));
         base.changed();
     }
 
@@ -112,7 +112,9 @@ impl Client {
     pub(crate) fn cancel_join(&mut self, base: &mut Base) {
         base.forget_stretching(&Stretching::Joining);
         base.forget_purpose(&Purpose::FetchInvitation);
-        self.joining = None;
+        if self.joining.take().is_some() {
+            base.delete(JOINING);
+        }
         base.changed();
     }
 
@@ -132,6 +134,7 @@ impl Client {
                     self.join_failed(problem);
                 } else {
                     self.joining = None;
+                    base.delete(JOINING);
                 }
             }
             Err(error) => self.join_failed(invitation_notice(error)),

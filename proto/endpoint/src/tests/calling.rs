@@ -229,11 +229,12 @@ fn whoever_is_in_a_call_is_busy_for_a_third() {
     assert!(world.stage(ANA).is_some_and(is_active));
     assert!(world.stage(BEN).is_some_and(is_active));
     let contacts = world.view(BEN).contacts;
-    let contact = contacts
-        .iter()
-        .find(|one| one.own_name.contains("Cara"))
-        .unwrap()
-        .id;
+    let cara = contacts.iter().find(|one| one.own_name.contains("Cara"));
+    let cara = cara.unwrap();
+    let missed = cara.last_call.as_ref().map(|call| call.reason);
+    assert_eq!(missed, Some(EndReason::Missed), "what Ben did not see ring");
+    assert_eq!(cara.unread, 1);
+    let contact = cara.id;
     world.tell(
         BEN,
         Command::Call {
@@ -266,6 +267,71 @@ fn a_caller_who_gives_up_leaves_a_missed_call() {
     assert!(world.people[BEN].events.contains(&Event::RingStopped));
 }
 
+fn past_calls(world: &mut World, who: usize) -> Vec<crate::PastCallView> {
+    let contact = world.friend(who);
+    world.tell(who, Command::OpenConversation { contact });
+    let conversation = world.view(who).conversation;
+    conversation.map(|shown| shown.calls).unwrap_or_default()
+}
+
+#[test]
+fn a_call_that_nobody_took_leaves_a_line_at_both_ends_where_it_happened() {
+    let mut world = World::friends(1);
+    world.say(ANA, "I will call you");
+    world.run(2);
+    call(&mut world, ANA, true);
+    world.until_stage(BEN, |stage| stage == CallStage::Ringing);
+    world.tell(ANA, Command::HangUp);
+    world.run(2);
+    assert_eq!(world.contact(BEN).unread, 2, "the text and the call");
+    assert!(world.contact(BEN).last_call.is_some());
+    world.say(ANA, "Never mind");
+    world.run(2);
+    for who in [ANA, BEN] {
+        world.restart(who);
+        let [line] = past_calls(&mut world, who).try_into().expect("one line");
+        assert_eq!(
+            line.after.map(|id| (id.mine, id.number)),
+            Some((who == ANA, 1))
+        );
+        assert!(line.video);
+        let (direction, reason) = if who == ANA {
+            (CallDirection::Outgoing, EndReason::HungUp)
+        } else {
+            (CallDirection::Incoming, EndReason::Missed)
+        };
+        assert_eq!((line.direction, line.reason), (direction, reason));
+        assert_eq!(world.contact(who).last_call, None, "a text is newer");
+        assert_eq!(world.contact(who).unread, 0);
+    }
+}
+
+#[test]
+fn a_call_that_was_taken_or_declined_by_this_person_leaves_no_line_here() {
+    let mut world = World::friends(1);
+    call(&mut world, ANA, false);
+    world.until_stage(BEN, |stage| stage == CallStage::Ringing);
+    accept(&mut world, BEN, false);
+    both_active(&mut world);
+    world.tell(ANA, Command::HangUp);
+    world.run(2);
+    assert!(past_calls(&mut world, ANA).is_empty());
+    assert!(past_calls(&mut world, BEN).is_empty());
+
+    world.tell(ANA, Command::DismissCall);
+    world.tell(BEN, Command::DismissCall);
+    call(&mut world, ANA, false);
+    world.until_stage(BEN, |stage| stage == CallStage::Ringing);
+    world.tell(BEN, Command::DeclineCall);
+    world.run(2);
+    assert!(past_calls(&mut world, BEN).is_empty());
+    let reasons: Vec<_> = past_calls(&mut world, ANA)
+        .iter()
+        .map(|call| call.reason)
+        .collect();
+    assert_eq!(reasons, [EndReason::Declined]);
+}
+
 #[test]
 fn a_call_to_somebody_who_is_away_is_missed_when_they_return() {
     for away in [60, 3_600] {
@@ -277,6 +343,7 @@ fn a_call_to_somebody_who_is_away_is_missed_when_they_return() {
         world.unlock(BEN);
         world.run(5);
         assert_eq!(world.stage(BEN), ended(EndReason::Missed), "{away}");
+        assert_eq!(past_calls(&mut world, BEN).len(), 1, "{away}");
         assert!(world.live_links(BEN).is_empty());
     }
 }

@@ -41,6 +41,8 @@ fn an_invitation_makes_two_contacts_with_one_safety_number() {
     let contact = world.friend(ANA);
     assert!(world.heard(ANA, &Notice::ApprovalWanted { contact }));
     assert_eq!(world.contact(ANA).own_name, "planted Ben");
+    let note = world.contact(ANA).invited_as;
+    assert_eq!(note.as_deref(), Some("planted note"));
     world.approve_all(ANA);
     world.run(3);
     let (ana, ben) = (world.contact(ANA), world.contact(BEN));
@@ -504,9 +506,25 @@ fn a_cancelled_join_leaves_no_trace() {
     world.tell(BEN, Command::CancelJoin);
     world.run(2);
     assert!(world.view(BEN).joining.is_none());
+    world.restart(BEN);
+    assert!(world.view(BEN).joining.is_none());
     assert!(states(&world, BEN).is_empty());
     world.join(BEN, &invitation);
     assert_eq!(states(&world, BEN), [ContactState::AwaitsApproval]);
+}
+
+#[test]
+fn an_invitation_waits_for_its_words_across_a_reload() {
+    let mut world = World::strangers(2, 1);
+    let (link, words) = world.invite(ANA);
+    world.open(BEN, &link);
+    world.restart(BEN);
+    let joining = world.view(BEN).joining.expect("it waits");
+    assert_eq!(joining.stage, JoinStage::NeedsCode);
+    world.enter(BEN, &words);
+    assert_eq!(states(&world, BEN), [ContactState::AwaitsApproval]);
+    world.restart(BEN);
+    assert!(world.view(BEN).joining.is_none());
 }
 
 #[test]

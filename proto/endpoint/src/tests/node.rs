@@ -371,6 +371,18 @@ impl SimNode {
                     .label = wish.label;
                 Ok((204, Vec::new()))
             }
+            Method::Delete if route == path::ACCOUNT => {
+                let (_, account) = self.caller(request)?;
+                self.disk.accounts.remove(&account);
+                let devices = self.disk.devices.iter();
+                let own: Vec<DeviceId> = devices
+                    .filter(|(_, device)| device.account == account)
+                    .map(|(id, _)| *id)
+                    .collect();
+                own.into_iter()
+                    .for_each(|device| self.revoke_device(device));
+                Ok((204, Vec::new()))
+            }
             Method::Delete => match below(path::INVITATIONS) {
                 Some(place) => self.withdraw(request, id(place)?),
                 None => self.revoke(request, id(below(path::DEVICES).ok_or_else(missing)?)?),

@@ -5,7 +5,7 @@ use hither_api::{DeviceId, Role};
 use zeroize::Zeroizing;
 
 use super::world::{ANA, BEN, PASSPHRASE, Store, World};
-use crate::{Command, Delivery, Event, NodeState, Notice, Phase};
+use crate::{Command, ContactState, Delivery, Event, NodeState, Notice, Phase};
 
 fn refused(world: &World, kind: &str) -> bool {
     world.notices(ANA).iter().any(|notice| match notice {
@@ -450,4 +450,29 @@ fn a_passphrase_that_could_not_be_stretched_leaves_the_vault_as_it_was() {
     endpoint.handle_stretched(job.id, None, now);
     assert_eq!(world.view(ANA).phase, Phase::Locked);
     world.unlock(ANA);
+}
+
+#[test]
+fn who_deletes_their_account_leaves_nothing_here_and_nobody_waiting() {
+    let mut world = World::friends(1);
+    world.say(ANA, "this is my last word");
+    world.tell(ANA, Command::DeleteAccount);
+    world.run(5);
+    assert_eq!(world.view(ANA).phase, Phase::Fresh);
+    assert!(world.people[ANA].records.is_empty());
+    assert_eq!(world.contact(BEN).state, ContactState::Closed);
+    assert_eq!(world.received(BEN), ["this is my last word"]);
+    assert!(!world.heard(ANA, &Notice::DeviceRevoked));
+    world.onboard(ANA);
+    assert!(world.view(ANA).contacts.is_empty());
+}
+
+#[test]
+fn an_account_cannot_be_deleted_while_its_node_is_away() {
+    let mut world = World::friends(1);
+    world.stop_node();
+    world.run(40);
+    world.tell(ANA, Command::DeleteAccount);
+    assert!(world.heard(ANA, &Notice::NodeUnreachable));
+    assert_eq!(world.contact(ANA).state, ContactState::Active);
 }
