@@ -35,7 +35,7 @@ const CONSOLE_SHOWN: usize = 40;
 /// there, not visible, disabled, still moving, or covered by something else.
 const AIM: &str = "async (selector) => {
     const element = document.querySelector(selector);
-    if (!element || element.disabled) return null;
+    if (!element || element.matches(':disabled')) return null;
     element.scrollIntoView({ block: 'center', inline: 'center', behavior: 'instant' });
     const frame = () => new Promise((done) => {
         requestAnimationFrame(done);
@@ -430,12 +430,27 @@ impl Page {
         Ok(())
     }
 
-    /// Clicks into a field and replaces what is in it, at once, as a paste does.
+    /// Clicks into a field and replaces what is in it, at once, as a paste does, and looks whether it is there:
+    /// a page that moved the focus meanwhile gets it once more.
     ///
     /// # Errors
     ///
-    /// When the field cannot be clicked.
+    /// When the field cannot be clicked, or does not take the text.
     pub fn fill(&self, selector: &str, text: &str) -> Result<(), LabError> {
+        let filled = format!(
+            "document.querySelector({})?.value === {}",
+            quoted(selector),
+            json!(text)
+        );
+        let what = format!("{selector} to take its text");
+        self.wait_with(&what, || {
+            self.paste(selector, text)?;
+            self.eval(&filled)
+        })?;
+        Ok(())
+    }
+
+    fn paste(&self, selector: &str, text: &str) -> Result<(), LabError> {
         self.click(selector)?;
         self.press("Control+a")?;
         self.eval(&format!(

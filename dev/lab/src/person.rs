@@ -163,6 +163,9 @@ pub struct Media {
     pub encoded: u64,
     /// Packets of sound and picture that left.
     pub sent: u64,
+    /// What a look at it found, see [`Person::wait_for_rest`].
+    #[serde(default)]
+    pub still: bool,
 }
 
 /// The candidate pair that carries a link, in the words of RFC 8445.
@@ -361,13 +364,14 @@ impl Person {
         self.page.click("@join-open-link")
     }
 
-    /// Closes the question for the words. It grows when the invitation has come, so that is waited for.
+    /// Puts the invitation aside that waits for its words.
     ///
     /// # Errors
     ///
     /// When there is none.
     pub fn put_invitation_aside(&self) -> Result<(), LabError> {
-        self.page.wait_for_element("@join-words")?;
+        self.page.click("@join-aside")?;
+        self.page.wait_until_gone("@join-words")?;
         self.page.click("@dialog-close")?;
         self.page.wait_until_gone("@join-dialog")
     }
@@ -579,13 +583,44 @@ impl Person {
         self.page.eval_as("lab.media()")
     }
 
-    /// The path of the open link; `None` without one.
+    /// Waits until the path of the open link is so, given as JavaScript over `path`.
     ///
     /// # Errors
     ///
-    /// When the page is gone.
-    pub fn path(&self) -> Result<Option<Carried>, LabError> {
-        self.page.eval_as("lab.path()")
+    /// When it is not.
+    pub fn wait_for_path(&self, condition: &str) -> Result<Carried, LabError> {
+        let look = format!(
+            "(async () => {{ const path = await lab.path(); return path && ({condition}) && path; }})()"
+        );
+        let path = self
+            .page
+            .wait_for(&look, &format!("a path where {condition}"))?;
+        serde_json::from_value(path).map_err(|error| LabError::Unexpected(error.to_string()))
+    }
+
+    /// Waits until there is a call with a short number to compare, and gives it.
+    ///
+    /// # Errors
+    ///
+    /// When there is none.
+    pub fn call_number(&self) -> Result<String, LabError> {
+        let number = self.page.wait_for(
+            "document.querySelector('[data-testid=call-number]')?.textContent.trim()",
+            "a number of the call",
+        )?;
+        Ok(number.as_str().unwrap_or_default().to_owned())
+    }
+
+    /// Waits until the list shows so many contacts.
+    ///
+    /// # Errors
+    ///
+    /// When it shows more or fewer.
+    pub fn wait_for_contacts(&self, count: usize) -> Result<(), LabError> {
+        let find =
+            format!("document.querySelectorAll('[data-testid=contact-item]').length === {count}");
+        self.page.wait_for(&find, &format!("{count} contacts"))?;
+        Ok(())
     }
 
     /// Waits until a condition holds for [`Media`], given as JavaScript over `now` and `before`.
@@ -601,6 +636,7 @@ impl Person {
             sound_packets,
             encoded,
             sent,
+            still: _,
         } = before;
         let before = json!({ "frames": frames, "screen_frames": screen_frames, "energy": energy,
             "sound_packets": sound_packets, "encoded": encoded, "sent": sent });
@@ -611,6 +647,29 @@ impl Person {
             .page
             .wait_for(&look, &format!("media where {condition}"))?;
         serde_json::from_value(now).map_err(|error| LabError::Unexpected(error.to_string()))
+    }
+
+    /// Waits until nothing of a kind has come while something else went on, both given as JavaScript over `now` and
+    /// `before`. What was under way may still come first.
+    ///
+    /// # Errors
+    ///
+    /// When it goes on coming.
+    pub fn wait_for_rest(&self, still: &str, meanwhile: &str) -> Result<(), LabError> {
+        const LOOKS: usize = 10;
+        let mut before = self.media()?;
+        for _ in 0..LOOKS {
+            let found = format!("({meanwhile}) && Object.assign(now, {{ still: {still} }})");
+            let now = self.wait_for_media(before, &found)?;
+            if now.still {
+                return Ok(());
+            }
+            before = now;
+        }
+        Err(LabError::Unexpected(format!(
+            "{}: never {still} while {meanwhile}: {before:?}",
+            self.name
+        )))
     }
 
     /// Waits until pictures of the other side's camera have been decoded, more than there were.

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! From a printed link to two contacts.
 
-use hither_lab::{LabError, Node, NodeConfig, Person, PersonConfig};
+use hither_lab::{Node, NodeConfig, Person, PersonConfig};
 
 use super::pair::{Outcome, Pair, arrive_as_owner, turn};
 
@@ -15,6 +15,7 @@ fn an_owner_invites_somebody_and_they_become_contacts() -> Outcome {
     let ben = Person::arrive("Ben", &passed.link, PersonConfig::default())?;
     ben.onboard()?;
     wrong_words_are_explained(&ben, &passed.words)?;
+    the_invitation_waits_for_its_words(&ben)?;
     ben.type_words(&passed.words)?;
     ben.page().wait_for_element("@join-write")?;
 
@@ -22,6 +23,7 @@ fn an_owner_invites_somebody_and_they_become_contacts() -> Outcome {
     assert_eq!(number.split(' ').count(), 12, "{number}");
     assert_eq!(ana.safety_number()?, number);
     ana.page().wait_for_text("@approve-dialog", "Ben")?;
+    ana.page().wait_for_text("@approve-note", "“for Ben”")?;
     ana.approve()?;
     ana.wait_for_contact("Ben")?;
     ben.wait_for_contact("Ana")?;
@@ -52,18 +54,33 @@ fn wrong_words_are_explained(ben: &Person, words: &str) -> Outcome {
     Ok(())
 }
 
+/// Neither Escape nor a reload loses it.
+fn the_invitation_waits_for_its_words(ben: &Person) -> Outcome {
+    let page = ben.page();
+    page.press("Escape")?;
+    page.wait_until_gone("@join-dialog")?;
+    page.wait_for_element("@join-waits")?;
+    page.click("@join-open")?;
+    page.wait_for_element("@join-words")?;
+    page.reload()?;
+    ben.unlock()?;
+    page.wait_for_element("@join-words")
+}
+
 fn the_invitation_is_used_up(node: &Node, link: &str) -> Outcome {
     let place = link.split('#').nth(1).unwrap_or_default();
     let place = place.split('.').next().unwrap_or_default();
     let eve = Person::arrive("Eve", &node.url("/"), PersonConfig::default())?;
-    let answer = eve.page().eval(&format!(
-        "fetch('/api/v1/invitations/{place}').then((answer) => answer.status)"
-    ))?;
-    if answer == serde_json::json!(404) {
-        Ok(())
-    } else {
-        Err(LabError::Unexpected(format!("still parked: {answer}")))
-    }
+    // The inviter's client has it taken away when it is answered, in its own time.
+    let taken_away = format!(
+        "fetch('/api/v1/invitations/{place}').then(async (answer) => {{
+            await new Promise((done) => setTimeout(done, 250));
+            return answer.status === 404;
+        }})"
+    );
+    eve.page()
+        .wait_for(&taken_away, "the invitation to be taken away")?;
+    Ok(())
 }
 
 #[test]

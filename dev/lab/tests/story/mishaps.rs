@@ -84,10 +84,8 @@ fn who_wants_only_the_relay_goes_through_it_and_is_told() -> Outcome {
         person.hears()?;
         person.wait_for_route("relay")?;
     }
-    let ours = pair.ana.path()?.expect("a path");
-    assert_eq!(ours.local, "relay", "{ours:?}");
-    let theirs = pair.ben.path()?.expect("a path");
-    assert_ne!(theirs.remote, "host", "{theirs:?}");
+    pair.ana.wait_for_path("path.local === 'relay'")?;
+    pair.ben.wait_for_path("path.remote !== 'host'")?;
     pair.ana.page().click("@call-route-icon")?;
     pair.ana
         .page()
