@@ -2,19 +2,22 @@
 //! What must hold for any bytes that reach the TURN server. Run by the fuzz target of the same name, and
 //! over the committed corpus by `proto/stun/tests/corpus.rs`.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use hither_sansio::{Duration, Now, UnixTime};
-use hither_stun::attribute::AttributeType;
+use hither_stun::address::XorAddress;
+use hither_stun::attribute::{Attribute, AttributeType};
 use hither_stun::channel_data::ChannelData;
-use hither_stun::credential::{Secrets, SharedSecret, mint};
+use hither_stun::credential::{Secrets, SharedSecret, expiry, mint};
+use hither_stun::error_code::ErrorCode;
 use hither_stun::framing::{Deframer, MAX_FRAME_LEN};
-use hither_stun::integrity::IntegrityKey;
-use hither_stun::message::{MAX_ATTRIBUTES, Message, MessageBuilder};
+use hither_stun::integrity::{IntegrityKey, PasswordAlgorithm, userhash};
+use hither_stun::message::{HEADER_LEN, MAX_ATTRIBUTES, Message, MessageBuilder};
 use hither_stun::message_type::{Class, Method};
 use hither_stun::server::{
-    Allowance, Config, Decision, Event, FiveTuple, Limits, PeerAddr, PeerRules, PortRange,
-    RelayedAddr, RelayedPorts, Run, Server, Shard, Transport,
+    AddressClass, Allowance, Behaviour, Config, Decision, Event, FiveTuple, Limits, Net, PeerAddr,
+    PeerRules, PortRange, RelayedAddr, RelayedPorts, Run, Server, Shard, Transport,
 };
 use hither_stun::transaction::TransactionId;
 use rand_chacha::ChaCha20Rng;
@@ -37,15 +40,92 @@ fn parse(bytes: &[u8]) {
         return;
     };
     assert!(message.attributes().count() <= MAX_ATTRIBUTES);
+    assert!(message.wire_len() == bytes.len());
+    for key in keys() {
+        // Nobody signs by chance.
+        assert!(!message.verify_integrity(&key));
+        emit_again(&message, &key);
+    }
+    for attribute in message.attributes() {
+        read_value(&message, attribute);
+    }
+}
+
+/// What is emitted is what was read, signed and unsigned, and cannot be altered unseen.
+fn emit_again(message: &Message<'_>, key: &IntegrityKey) {
     let copy = message.attributes().fold(
         MessageBuilder::new(message.class(), message.method(), message.transaction_id()),
         |copy, attribute| copy.attribute(attribute.kind, attribute.value),
     );
-    let copy = copy
-        .finish(None, true)
-        .expect("no longer than the original and a fingerprint");
-    let copy = Message::parse(&copy).expect("what is emitted can be parsed");
-    assert!(copy.attributes().eq(message.attributes()));
+    for (key, fingerprint) in [(None, true), (Some(key), false), (Some(key), true)] {
+        let Ok(mut bytes) = copy.clone().finish(key, fingerprint) else {
+            // Only a message that was nearly as long as one can be grows too long.
+            assert!(message.wire_len() > 65_000);
+            continue;
+        };
+        let again = Message::parse(&bytes).expect("what is emitted can be parsed");
+        assert!(again.attributes().eq(message.attributes()));
+        assert_eq!(again.has_fingerprint(), fingerprint);
+        assert_eq!(again.integrity(), key.map(IntegrityKey::integrity));
+        if let Some(key) = key {
+            assert!(again.verify_integrity(key));
+            if let Some(byte) = bytes.get_mut(HEADER_LEN - 1) {
+                *byte ^= 1;
+            }
+            let altered = Message::parse(&bytes);
+            assert!(altered.is_ok_and(|altered| !altered.verify_integrity(key)) != fingerprint);
+        }
+    }
+}
+
+/// Values that have a form are read and written back to the same.
+fn read_value(message: &Message<'_>, attribute: Attribute<'_>) {
+    let (value, id) = (attribute.value, message.transaction_id());
+    let range = message.attribute_range(attribute.kind);
+    assert!(range.is_some_and(|range| range.len() == first(message, attribute.kind).len()));
+    if let Some(address) = XorAddress::parse(value, id) {
+        let written = XorAddress::emit(address, id);
+        // All but the first byte, which is anything.
+        assert_eq!(written.as_bytes().get(1..), value.get(1..));
+        assert_eq!(XorAddress::parse(written.as_bytes(), id), Some(address));
+        let class = AddressClass::of(address.ip());
+        if let IpAddr::V4(ip) = address.ip() {
+            let mapped = AddressClass::of(ip.to_ipv6_mapped().into());
+            assert_eq!(mapped, AddressClass::Never);
+            let [a, b, c, d] = ip.octets().map(u16::from);
+            let nat64 = [0x64, 0xff9b, 0, 0, 0, 0, a << 8 | b, c << 8 | d];
+            let is_global = class == AddressClass::Global;
+            assert_eq!(
+                AddressClass::of(nat64.into()) == AddressClass::Global,
+                is_global
+            );
+        }
+    }
+    if let Some(code) = ErrorCode::parse(value) {
+        assert_eq!(ErrorCode::parse(&code.emit()), Some(code));
+        assert!((300..700).contains(&code.number()));
+    }
+    if let Some(algorithm) = PasswordAlgorithm::parse(value) {
+        assert_eq!(algorithm.emit(), value);
+    }
+    if let Ok(text) = core::str::from_utf8(value) {
+        let _expiry = expiry(text);
+        if let Ok(net) = text.parse::<Net>() {
+            assert_eq!(net.to_string().parse(), Ok(net));
+        }
+    }
+}
+
+fn first<'a>(message: &Message<'a>, kind: AttributeType) -> &'a [u8] {
+    message.attribute(kind).expect("it was just seen")
+}
+
+fn keys() -> [IntegrityKey; 3] {
+    [
+        IntegrityKey::short_term("key"),
+        IntegrityKey::negotiated(PasswordAlgorithm::Sha256, "u", REALM, "p"),
+        IntegrityKey::negotiated(PasswordAlgorithm::Md5, "u", REALM, "p"),
+    ]
 }
 
 fn deframe(bytes: &[u8]) {
@@ -101,7 +181,7 @@ fn serve(bytes: &[u8]) {
             let kind = AttributeType(u16::from_be_bytes([high & 0x80, low]));
             request = request.attribute(kind, value);
         }
-        let request = world.sign(client, request, now);
+        let request = world.sign_as(client, request, who >> 1, now);
         world.hear(&client.tuple, &request, now);
     }
 
@@ -119,7 +199,7 @@ fn serve(bytes: &[u8]) {
 struct Client {
     tuple: FiveTuple,
     username: String,
-    key: IntegrityKey,
+    password: String,
 }
 
 struct World {
@@ -131,19 +211,26 @@ struct World {
 impl World {
     fn new(now: Now) -> Self {
         let secret = SharedSecret::new(*b"fuzz");
+        let behaviour = Behaviour {
+            primary: ([127, 0, 0, 1], 3478).into(),
+            other: ([127, 0, 0, 9], 3479).into(),
+        };
         let config = Config {
             realm: REALM.into(),
             secrets: Secrets::only(secret.clone()),
             relayed_ips: vec![[127, 0, 0, 1].into()],
-            ports: PortRange::DYNAMIC,
-            listeners: vec![([127, 0, 0, 1], 3478).into()],
+            ports: PortRange {
+                first: 50_000,
+                last: 50_099,
+            },
+            listeners: behaviour.listeners().to_vec(),
             own_ips: Vec::new(),
             service_ports: Vec::new(),
             peers: PeerRules {
                 private: true,
                 ..PeerRules::default()
             },
-            behaviour: None,
+            behaviour: Some(behaviour),
             limits: Limits {
                 unauthenticated: Allowance::UNLIMITED,
                 failures: Allowance::UNLIMITED,
@@ -178,8 +265,8 @@ impl World {
                 client: ([127, 0, 0, host], 1_000).into(),
                 local: ([127, 0, 0, 1], 3478).into(),
             },
-            key: IntegrityKey::long_term(&credential.username, REALM, &credential.password),
             username: credential.username,
+            password: credential.password,
         }
     }
 
@@ -198,12 +285,38 @@ impl World {
     }
 
     fn sign(&mut self, client: &Client, request: MessageBuilder, now: Now) -> Vec<u8> {
+        self.sign_as(client, request, 0, now)
+    }
+
+    /// In one of the ways that a client has, right or wrong.
+    fn sign_as(&mut self, client: &Client, request: MessageBuilder, way: u8, now: Now) -> Vec<u8> {
         let nonce = self.nonce(client, now);
-        request
-            .attribute(AttributeType::USERNAME, client.username.as_bytes())
+        let (username, password) = (client.username.as_str(), client.password.as_str());
+        let request = match way & 0x08 {
+            0 => request.attribute(AttributeType::USERNAME, username.as_bytes()),
+            _ => request.attribute(AttributeType::USERHASH, &userhash(username, REALM)),
+        };
+        let request = request
             .attribute(AttributeType::REALM, REALM.as_bytes())
-            .attribute(AttributeType::NONCE, &nonce)
-            .finish(Some(&client.key), false)
+            .attribute(AttributeType::NONCE, &nonce);
+        let algorithm = match way & 0x02 {
+            0 => PasswordAlgorithm::Sha256,
+            _ => PasswordAlgorithm::Md5,
+        };
+        let (request, key) = match way & 0x01 {
+            0 => (request, IntegrityKey::long_term(username, REALM, password)),
+            _ => (
+                request
+                    .attribute(
+                        AttributeType::PASSWORD_ALGORITHMS,
+                        &[0, 2, 0, 0, 0, 1, 0, 0],
+                    )
+                    .attribute(AttributeType::PASSWORD_ALGORITHM, &algorithm.emit()),
+                IntegrityKey::negotiated(algorithm, username, REALM, password),
+            ),
+        };
+        request
+            .finish(Some(&key), way & 0x04 != 0)
             .expect("it is short enough")
     }
 
@@ -234,7 +347,8 @@ impl World {
             }
         }
         while let Some(transmit) = self.server.poll_transmit() {
-            assert_eq!(transmit.to, *from);
+            assert_eq!(transmit.to.client, from.client);
+            assert_eq!(transmit.to.transport, from.transport);
             let answer = Message::parse(&transmit.payload).expect("answers are messages");
             assert!(matches!(answer.class(), Class::Success | Class::Error));
         }
