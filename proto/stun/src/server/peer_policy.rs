@@ -19,17 +19,17 @@ use super::config::Config;
 use super::tuple::PeerAddr;
 use address_class::embedded_v4;
 
-/// The policy of one server.
+/// The policy of one server. Its lists are short, and walked through for each run of datagrams to a peer.
 #[derive(Clone, Debug)]
 pub(super) struct PeerPolicy {
     /// Where other clients' relayed ports are.
-    relayed_ips: BTreeSet<IpAddr>,
+    relayed_ips: Vec<IpAddr>,
     /// Every address of this machine that we know of.
-    own_ips: BTreeSet<IpAddr>,
+    own_ips: Vec<IpAddr>,
     /// Ports of our listeners and of the node's other services.
-    closed_ports: BTreeSet<u16>,
+    closed_ports: Vec<u16>,
     /// Classes besides [`AddressClass::Global`].
-    extra: BTreeSet<AddressClass>,
+    extra: Vec<AddressClass>,
     rules: PeerRules,
 }
 
@@ -38,15 +38,14 @@ impl PeerPolicy {
         let listener_ips = config.listeners.iter().map(SocketAddr::ip);
         let listener_ports = config.listeners.iter().map(SocketAddr::port);
         Self {
-            relayed_ips: config.relayed_ips.iter().copied().collect(),
-            own_ips: listener_ips
-                .chain(config.relayed_ips.iter().copied())
-                .chain(config.own_ips.iter().copied())
-                .collect(),
-            closed_ports: listener_ports
-                .chain(config.service_ports.iter().copied())
-                .collect(),
-            extra: config.peers.extra_classes(&config.relayed_ips),
+            relayed_ips: config.relayed_ips.clone(),
+            own_ips: each_once(
+                listener_ips
+                    .chain(config.relayed_ips.iter().copied())
+                    .chain(config.own_ips.iter().copied()),
+            ),
+            closed_ports: each_once(listener_ports.chain(config.service_ports.iter().copied())),
+            extra: each_once(config.peers.extra_classes(&config.relayed_ips)),
             rules: config.peers.clone(),
         }
     }
@@ -54,29 +53,28 @@ impl PeerPolicy {
     /// Whether a permission may be made for this address. For the relayed addresses it may: another
     /// client's port can be behind it; [`Self::permits`] then looks at the port.
     pub(super) fn permits_ip(&self, ip: IpAddr) -> bool {
-        self.relayed_ips.contains(&ip) || self.opens(ip)
+        self.relayed_ips.contains(&ip) || self.opens(ip, AddressClass::of(ip))
     }
 
     /// Whether data may be sent to this peer, which is none of our relayed addresses.
     pub(super) fn permits(&self, peer: PeerAddr) -> bool {
-        self.permits_port(peer) && self.opens(peer.ip())
+        let class = AddressClass::of(peer.ip());
+        self.permits_port(peer, class) && self.opens(peer.ip(), class)
     }
 
     /// Whether a channel may be bound to this peer.
     pub(super) fn permits_channel(&self, peer: PeerAddr) -> bool {
-        self.permits_port(peer) && self.permits_ip(peer.ip())
+        self.permits_port(peer, AddressClass::of(peer.ip())) && self.permits_ip(peer.ip())
     }
 
-    fn permits_port(&self, peer: PeerAddr) -> bool {
-        let ip = peer.ip();
-        let is_here = self.own_ips.contains(&ip) || AddressClass::of(ip) == AddressClass::Loopback;
+    fn permits_port(&self, peer: PeerAddr, class: AddressClass) -> bool {
         let port = peer.socket_addr().port();
-        port != 0 && !(is_here && self.closed_ports.contains(&port))
+        let is_here = || class == AddressClass::Loopback || self.own_ips.contains(&peer.ip());
+        port != 0 && !(self.closed_ports.contains(&port) && is_here())
     }
 
     /// Whether packets may leave for this address.
-    fn opens(&self, ip: IpAddr) -> bool {
-        let class = AddressClass::of(ip);
+    fn opens(&self, ip: IpAddr, class: AddressClass) -> bool {
         if class == AddressClass::Never || self.denies(ip) {
             return false;
         }
@@ -99,4 +97,9 @@ impl PeerPolicy {
         let mut hidden = embedded_v4(v6).map(IpAddr::V4);
         is_listed(ip) || hidden.any(|ip| self.own_ips.contains(&ip) || is_listed(ip))
     }
+}
+
+fn each_once<T: Ord>(items: impl IntoIterator<Item = T>) -> Vec<T> {
+    let unique: BTreeSet<T> = items.into_iter().collect();
+    unique.into_iter().collect()
 }
