@@ -59,6 +59,25 @@ fn a_caller_can_give_up() -> Outcome {
 }
 
 #[test]
+fn who_is_in_a_call_is_busy_for_a_third_and_sees_later_who_called() -> Outcome {
+    let pair = Pair::talking()?;
+    let eve = pair.arrive_third("Eve")?;
+    pair.ana.talk_to("Ben")?;
+    pair.ana.call(false)?;
+    pair.ben.accept(false)?;
+    pair.ana.wait_for_call("active")?;
+
+    eve.talk_to("Ana")?;
+    eve.call(false)?;
+    eve.wait_for_end("busy")?;
+    pair.ana
+        .page()
+        .wait_for_text("@contact-item[data-name='Eve']", "Missed call")?;
+    pair.ana.wait_for_call("active")?;
+    pair.ben.hears()
+}
+
+#[test]
 fn voice_becomes_video_and_back_and_the_screen_is_shared() -> Outcome {
     let pair = Pair::talking()?;
     pair.ana.call(false)?;

@@ -102,6 +102,29 @@ fn twenty_messages_cross_every_change_of_the_path_once_and_in_order() -> Outcome
     pair.ana.wait_for_conversation(&all)
 }
 
+#[test]
+fn the_newest_message_stays_in_view_when_the_pane_gets_smaller_and_larger() -> Outcome {
+    const AT_END: &str = "(() => {
+        const list = document.querySelector('[data-testid=message-list]');
+        const last = [...list.querySelectorAll('[data-testid=message]')].at(-1);
+        return last.getBoundingClientRect().bottom <= list.getBoundingClientRect().bottom;
+    })()";
+    let pair = Pair::talking()?;
+    let page = pair.ana.page();
+    let long = "A text that takes many lines when there is little room. ".repeat(60);
+    pair.ana.write(&long)?;
+    pair.ana.write("The end")?;
+    page.wait_for(AT_END, "the end of the conversation")?;
+    for (width, height) in [(390, 844), (390, 400), (390, 844), (1440, 900)] {
+        page.set_viewport(width, height, false)?;
+        page.wait_for(AT_END, "the end of the conversation")?;
+    }
+    pair.ana.call(false)?;
+    pair.ana.wait_for_call("ringing")?;
+    page.wait_for(AT_END, "the end of the conversation beside a call")?;
+    Ok(())
+}
+
 fn write_all(person: &Person, texts: &[String]) -> Outcome {
     texts.iter().try_for_each(|text| person.write(text))
 }

@@ -93,6 +93,21 @@ fn who_wants_only_the_relay_goes_through_it_and_is_told() -> Outcome {
 }
 
 #[test]
+fn who_deletes_their_account_leaves_nothing_behind_and_the_other_is_told() -> Outcome {
+    let pair = Pair::talking()?;
+    let page = pair.ben.page();
+    page.click("@settings-open")?;
+    page.click("@account-delete")?;
+    page.wait_for_text("@confirm-dialog", "Nobody can undo this")?;
+    page.click("@confirm-yes")?;
+    page.wait_for_element("@onboarding")?;
+    let said = pair.ana.wait_for_words("contact-closed")?;
+    assert!(said.contains("Ben closed"), "{said}");
+    page.reload()?;
+    page.wait_for_element("@onboarding")
+}
+
+#[test]
 fn a_revoked_device_is_signed_out_at_once_and_keeps_its_conversations() -> Outcome {
     let pair = Pair::talking()?;
     pair.ben.page().click("@settings-open")?;

@@ -94,6 +94,19 @@ impl Pair {
         })
     }
 
+    /// Somebody else, whom Ana invites and lets in.
+    pub(super) fn arrive_third(&self, name: &str) -> Result<Person, LabError> {
+        let passed = self.ana.invite(name, true)?;
+        let third = Person::arrive(name, &passed.link, PersonConfig::default())?;
+        third.onboard()?;
+        third.type_words(&passed.words)?;
+        self.ana.approve()?;
+        self.ana.wait_for_contact(name)?;
+        third.wait_for_contact("Ana")?;
+        third.page().click("@join-write")?;
+        Ok(third)
+    }
+
     /// A call with picture and sound, both ways.
     pub(super) fn in_a_call() -> Result<Self, LabError> {
         let pair = Self::talking()?;
