@@ -586,11 +586,15 @@ fn call_with(app: App, change: impl Fn(&mut CallView)) {
         number: Some("4471 0938".into()),
     };
     change(&mut call);
-    conversation(
-        app,
-        View {
-            call: Some(call),
-            ..ready()
-        },
-    );
+    let mut view = ready();
+    // There is one link, and so one route, in the call and above the conversation.
+    for contact in view
+        .contacts
+        .iter_mut()
+        .filter(|one| one.id == call.contact)
+    {
+        contact.route.clone_from(&call.route);
+    }
+    view.call = Some(call);
+    conversation(app, view);
 }
