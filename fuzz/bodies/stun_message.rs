@@ -225,6 +225,7 @@ impl World {
             },
             listeners: behaviour.listeners().to_vec(),
             own_ips: Vec::new(),
+            dont_fragment: false,
             service_ports: Vec::new(),
             peers: PeerRules {
                 private: true,
@@ -335,24 +336,27 @@ impl World {
             .to_vec()
     }
 
-    /// Hands bytes in, and does what the server wants; the last socket that was opened.
+    /// Hands bytes in, and does what the server wants; the relayed address that an answer told.
     fn hear(&mut self, from: &FiveTuple, bytes: &[u8], now: Now) -> Option<RelayedAddr> {
         let decision = self.server.handle_client(*from, Run::one(bytes), now);
         check(&decision, bytes);
-        let mut opened = None;
         while let Some(event) = self.server.poll_event() {
             if let Event::OpenRelay { relayed } = event {
                 self.server.handle_relay_opened(relayed, now);
-                opened = Some(relayed);
             }
         }
+        let mut told = None;
         while let Some(transmit) = self.server.poll_transmit() {
             assert_eq!(transmit.to.client, from.client);
             assert_eq!(transmit.to.transport, from.transport);
             let answer = Message::parse(&transmit.payload).expect("answers are messages");
             assert!(matches!(answer.class(), Class::Success | Class::Error));
+            let relayed = answer.attribute(AttributeType::XOR_RELAYED_ADDRESS);
+            let relayed =
+                relayed.and_then(|value| XorAddress::parse(value, answer.transaction_id()));
+            told = relayed.map(RelayedAddr).or(told);
         }
-        opened
+        told
     }
 }
 

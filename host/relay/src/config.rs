@@ -213,6 +213,7 @@ impl RelayConfig {
             listeners,
             own_ips: bound.collect(),
             service_ports: self.service_ports.clone(),
+            dont_fragment: false,
             peers: self.peers.clone(),
             behaviour: self.behaviour,
             limits: self.limits,

@@ -30,15 +30,18 @@ mod peer_policy;
 mod permission;
 mod ports;
 mod refresh;
+mod reload;
 mod reply;
 mod requests;
+mod sockets;
 mod table;
 #[cfg(test)]
 mod tests;
 mod tuple;
 
 use core::fmt;
-use std::collections::VecDeque;
+use core::net::SocketAddr;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 use hither_sansio::{Instant, Now};
@@ -49,8 +52,10 @@ pub use counters::{Counters, Refusals};
 pub use forward::{Decision, Frame, Head};
 pub use peer_policy::{AddressClass, MAX_NETS, Net, NetError, PeerRules};
 pub use ports::{RelayedPorts, Shard};
+pub use reload::Reload;
 pub use tuple::{FiveTuple, PeerAddr, RelayedAddr, Transport};
 
+use crate::address::AddressFamily;
 pub use crate::channel_data::{Run, runs};
 use crate::nonce::NonceKey;
 use budget::Budget;
@@ -71,12 +76,12 @@ pub struct Transmit {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Event {
     /// Open a UDP socket on this address, then call [`Server::handle_relay_opened`] or
-    /// [`Server::handle_relay_failed`]. The client is answered only then.
+    /// [`Server::handle_relay_failed`]: exactly one of them, once. The client is answered only then.
     OpenRelay {
         /// Where.
         relayed: RelayedAddr,
     },
-    /// Close it: its allocation is gone.
+    /// Close it: its allocation is gone. Another may get the port at once, on another shard too.
     CloseRelay {
         /// Where.
         relayed: RelayedAddr,
@@ -93,6 +98,12 @@ pub struct Server<R> {
     budget: Budget,
     rng: R,
     table: Table,
+    /// Relayed addresses whose allocation ended while the host was opening them, and its place.
+    abandoned: BTreeMap<RelayedAddr, u32>,
+    /// When ports that were reserved here are given up, the earliest first.
+    reservations_due: VecDeque<Instant>,
+    /// Where new clients are sent to, once there shall be no new allocations.
+    draining: Option<Vec<SocketAddr>>,
     counters: Counters,
     transmits: VecDeque<Transmit>,
     events: VecDeque<Event>,
@@ -115,9 +126,12 @@ impl<R: CryptoRng> Server<R> {
             policy: PeerPolicy::new(&config),
             nonce_key: NonceKey::random(&mut rng),
             budget: Budget::new(&mut rng),
+            table: Table::new(config.limits.max_allocations, &mut rng),
             config,
             rng,
-            table: Table::default(),
+            abandoned: BTreeMap::new(),
+            reservations_due: VecDeque::new(),
+            draining: None,
             counters: Counters::default(),
             transmits: VecDeque::new(),
             events: VecDeque::new(),
@@ -126,18 +140,30 @@ impl<R: CryptoRng> Server<R> {
 
     /// Removes what has expired.
     pub fn handle_timeout(&mut self, now: Now) {
-        while let Some((expires, client)) = self.table.first_to_expire() {
-            if now.instant < expires {
+        let now = now.instant;
+        while let Some((due, slot)) = self.table.first_to_expire() {
+            if now < due {
                 break;
             }
-            self.remove(&client);
+            for family in [AddressFamily::V4, AddressFamily::V6] {
+                let relay = self.table.get(slot).and_then(|it| it.relay(family));
+                if relay.is_some_and(|relay| relay.expires <= now) {
+                    self.remove_relay(slot, family);
+                }
+            }
+        }
+        let is_due = |due: &Instant| *due <= now;
+        if self.reservations_due.front().is_some_and(is_due) {
+            self.reservations_due.retain(|due| !is_due(due));
+            self.ports.expire_reservations(now);
         }
     }
 
     /// A client's stream ended, and with it its allocation (RFC 8656 §3.1).
     pub fn handle_disconnect(&mut self, client: FiveTuple) {
-        self.table.remove_opening_of(&client);
-        self.remove(&client);
+        if let Some(slot) = self.table.slot_of(&client) {
+            self.remove(slot);
+        }
     }
 
     /// The next answer to send.
@@ -153,31 +179,29 @@ impl<R: CryptoRng> Server<R> {
     /// When to call [`Self::handle_timeout`], and why.
     #[must_use]
     pub fn poll_timeout(&self) -> Option<(Instant, &'static str)> {
-        let (expires, _) = self.table.first_to_expire()?;
-        Some((expires, "an allocation expires"))
+        let allocation = self.table.first_to_expire();
+        let allocation = allocation.map(|(due, _)| (due, "an allocation expires"));
+        let reservation = self.reservations_due.front();
+        let reservation = reservation.map(|&due| (due, "a reserved port is given up"));
+        allocation
+            .into_iter()
+            .chain(reservation)
+            .min_by_key(|(due, _)| *due)
     }
 
-    /// Whether this client has an allocation, or is about to.
+    /// Whether this client has an allocation.
     #[must_use]
     pub fn has_allocation(&self, client: &FiveTuple) -> bool {
-        self.table.allocation(client).is_some() || self.table.is_opening(client)
+        self.table.slot_of(client).is_some()
     }
 
     /// What happened so far.
     #[must_use]
     pub fn counters(&self) -> Counters {
-        let allocations = u64::try_from(self.table.allocations()).unwrap_or(u64::MAX);
+        let allocations = u64::try_from(self.table.len()).unwrap_or(u64::MAX);
         Counters {
             allocations,
             ..self.counters
-        }
-    }
-
-    fn remove(&mut self, client: &FiveTuple) {
-        if let Some(allocation) = self.table.remove(client) {
-            let relayed = allocation.relayed;
-            self.ports.release(relayed, self.owner());
-            self.events.push_back(Event::CloseRelay { relayed });
         }
     }
 }
@@ -186,7 +210,7 @@ impl<R: CryptoRng> Server<R> {
 impl<R> fmt::Debug for Server<R> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Server")
-            .field("allocations", &self.table.allocations())
+            .field("allocations", &self.table.len())
             .finish_non_exhaustive()
     }
 }

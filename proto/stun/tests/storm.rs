@@ -82,6 +82,7 @@ impl Relay {
             ports: PortRange::DYNAMIC,
             listeners: vec![SocketAddr::new(ip, 3478)],
             own_ips: Vec::new(),
+            dont_fragment: false,
             service_ports: Vec::new(),
             peers: PeerRules::default(),
             behaviour: None,

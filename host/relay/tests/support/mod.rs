@@ -5,7 +5,8 @@ use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use hither_relay::{
-    PeerRules, Relay, RelayConfig, RelayHandle, Secrets, SharedSecret, TurnCredential, mint,
+    PeerRules, PortRange, Relay, RelayConfig, RelayHandle, Secrets, SharedSecret, TurnCredential,
+    mint,
 };
 use hither_sansio::UnixTime;
 use rand_chacha::ChaCha20Rng;
@@ -20,6 +21,11 @@ pub(crate) fn config(ip: &str) -> RelayConfig {
         listen_udp: vec![SocketAddr::new(ip, 0)],
         listen_tcp: vec![SocketAddr::new(ip, 0)],
         relayed_ips: vec![ip.into()],
+        // Above what the system gives to sockets that name no port: those of the tests are many.
+        ports: PortRange {
+            first: 61_000,
+            last: 65_535,
+        },
         realm: REALM.into(),
         peers: PeerRules {
             private: true,

@@ -52,6 +52,17 @@ impl MessageBuilder {
         self
     }
 
+    /// Appends an address in clear (RFC 8489 §14.1).
+    #[must_use]
+    pub fn address(self, kind: AttributeType, address: SocketAddr) -> Self {
+        let [p0, p1] = address.port().to_be_bytes();
+        let head = [0, AddressFamily::of(address.ip()).number(), p0, p1];
+        match address.ip() {
+            IpAddr::V4(ip) => self.attribute(kind, &[head, ip.octets()].concat()),
+            IpAddr::V6(ip) => self.attribute(kind, &[&head[..], &ip.octets()].concat()),
+        }
+    }
+
     /// Appends an address, XORed.
     #[must_use]
     pub fn xor_address(self, kind: AttributeType, address: SocketAddr) -> Self {

@@ -1,16 +1,19 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Allocate: from the wish to the relayed address (RFC 8656 §7).
 
-use hither_sansio::{Duration, Instant, Now};
+use core::net::IpAddr;
+
+use hither_sansio::{Duration, Instant};
 use rand_core::CryptoRng;
 
-use super::allocation::{Allocation, Opening};
+use super::Server;
+use super::allocation::{Allocation, Made};
+use super::authentication::Authenticated;
 use super::config::Limits;
-use super::ports::{Draw, Owner};
+use super::ports::{Draw, Owner, RESERVATION_LIFETIME, Token};
 use super::reply::{Answer, Refusal, ReplyTo};
 use super::requests::Outcome;
 use super::tuple::{FiveTuple, RelayedAddr};
-use super::{Event, Server};
 use crate::address::AddressFamily;
 use crate::attribute::AttributeType;
 use crate::error_code::ErrorCode;
@@ -19,123 +22,156 @@ use crate::message::Message;
 /// The protocol number of UDP in REQUESTED-TRANSPORT.
 const UDP: u8 = 17;
 
-/// How many ports are tried before an Allocate is refused.
-const OPEN_ATTEMPTS: u8 = 8;
-
 impl<R: CryptoRng> Server<R> {
-    /// RFC 8656 §7.2.
+    /// RFC 8656 §7.2. No socket is opened yet: see [`Self::grant`].
     pub(super) fn allocate(
         &mut self,
         client: FiveTuple,
         request: &Message<'_>,
-        username: String,
+        Authenticated { username, key }: Authenticated,
         reply_to: &ReplyTo,
         now: Instant,
     ) -> Outcome {
-        if let Some(allocation) = self.table.allocation(&client) {
-            return match allocation.made_by == reply_to.id && allocation.username == username {
-                true => Ok(Some(allocated(&client, allocation, now))),
+        if let Some(allocation) = self.table.find(&client) {
+            let is_same = allocation.made_by.by == reply_to.id;
+            return match is_same && self.table.is_of_user(allocation, &username) {
+                true => Ok(Some(allocated(allocation, now))),
                 false => Err(ErrorCode::ALLOCATION_MISMATCH.into()),
             };
         }
-        if self.table.is_opening(&client) {
-            // A retransmission; its original will be answered.
-            self.counters.dropped_unexpected += 1;
-            return Ok(None);
-        }
         let wish = Wish::parse(request, &self.config.limits)?;
-        let limits = &self.config.limits;
-        if self.table.count_of(&username) >= limits.max_allocations_per_username {
-            return Err(ErrorCode::ALLOCATION_QUOTA_REACHED.into());
-        }
-        if self.table.len() >= limits.max_allocations {
-            return Err(ErrorCode::INSUFFICIENT_CAPACITY.into());
-        }
-        let opening = Opening {
-            client,
-            username,
-            reply_to: reply_to.clone(),
-            lifetime: wish.lifetime,
-            family: wish.family,
-            even_port: wish.even_port,
-            additional_refused: wish.additional_family,
-            attempts_left: OPEN_ATTEMPTS,
+        self.refuse_if_draining(&client)?;
+        self.check_quotas(&client, &username)?;
+        let slot = self
+            .table
+            .vacant()
+            .ok_or(ErrorCode::INSUFFICIENT_CAPACITY)?;
+        let (relays, token, refused) = self.draw(wish, client.local.ip(), slot, now)?;
+        let holders = (
+            self.table.add_user(&username),
+            self.table.add_source(client.client.ip()),
+        );
+        let made_by = Made {
+            by: reply_to.id,
+            token,
+            refused,
         };
-        self.open(opening, now)?;
-        Ok(None)
+        let lifetime = (now, wish.lifetime);
+        let allocation = Allocation::new(client, relays, holders, key, made_by, lifetime);
+        let answer = allocated(&allocation, now);
+        self.table.insert(allocation);
+        self.counters.allocations_made += 1;
+        Ok(Some(answer))
     }
 
-    /// Draws a relayed address and asks the host for its socket.
-    fn open(&mut self, opening: Opening, now: Instant) -> Result<(), Refusal> {
-        let Some(ip) = self.ports.ip_for(opening.family, opening.client.local.ip()) else {
-            return Err(ErrorCode::ADDRESS_FAMILY_NOT_SUPPORTED.into());
-        };
-        let draw = Draw {
-            ip,
-            even: opening.even_port,
-            reserve: None,
-        };
-        let relayed = self.ports.draw(draw, self.owner(), now, &mut self.rng);
-        let Some(relayed) = relayed else {
+    fn check_quotas(&self, client: &FiveTuple, username: &str) -> Result<(), Refusal> {
+        let (limits, table) = (&self.config.limits, &self.table);
+        let source = client.client.ip();
+        if table.count_of_user(username) >= limits.max_allocations_per_username
+            || table.count_of_source(source) >= limits.max_allocations_per_source
+        {
+            return Err(ErrorCode::ALLOCATION_QUOTA_REACHED.into());
+        }
+        if table.len() >= limits.max_allocations {
             return Err(ErrorCode::INSUFFICIENT_CAPACITY.into());
-        };
-        self.table.insert_opening(relayed, opening);
-        self.events.push_back(Event::OpenRelay { relayed });
+        }
         Ok(())
     }
 
-    pub(super) const fn owner(&self) -> Owner {
-        Owner {
-            shard: self.shard,
-            slot: 0,
+    /// Relayed addresses for the allocation that will be in this place.
+    fn draw(
+        &mut self,
+        wish: Wish,
+        local: IpAddr,
+        slot: u32,
+        now: Instant,
+    ) -> Result<Drawn, Refusal> {
+        let first = self.draw_one(wish, wish.family, local, slot, now);
+        if !wish.additional {
+            let (relayed, token) = first?;
+            return Ok((by_family(relayed, None), token, None));
+        }
+        // RFC 8656 §7.2: one of the two is enough, if the client is told about the other.
+        match (
+            first,
+            self.draw_one(wish, AddressFamily::V6, local, slot, now),
+        ) {
+            (Ok((v4, token)), Ok((v6, _))) => Ok((by_family(v4, Some(v6)), token, None)),
+            (Ok((v4, token)), Err(code)) => {
+                let refused = Some((AddressFamily::V6, code));
+                Ok((by_family(v4, None), token, refused))
+            }
+            (Err(code), Ok((v6, token))) => {
+                let refused = Some((AddressFamily::V4, code));
+                Ok((by_family(v6, None), token, refused))
+            }
+            (Err(code), Err(_)) => Err(code.into()),
         }
     }
 
-    /// The host opened the socket that [`Event::OpenRelay`] asked for: the client gets its allocation.
-    pub fn handle_relay_opened(&mut self, relayed: RelayedAddr, now: Now) {
-        let Some(opening) = self.table.remove_opening(relayed) else {
-            // Its client went away in the meantime.
-            self.ports.release(relayed, self.owner());
-            self.events.push_back(Event::CloseRelay { relayed });
-            return;
+    fn draw_one(
+        &mut self,
+        wish: Wish,
+        family: AddressFamily,
+        local: IpAddr,
+        slot: u32,
+        now: Instant,
+    ) -> Result<(RelayedAddr, Option<Token>), ErrorCode> {
+        let (owner, full) = (self.owner(slot), ErrorCode::INSUFFICIENT_CAPACITY);
+        if let Port::Reserved(token) = wish.port {
+            let relayed = self.ports.redeem(token, owner, now);
+            return relayed.map(|relayed| (relayed, None)).ok_or(full);
+        }
+        let ip = self.ports.ip_for(family, local);
+        let ip = ip.ok_or(ErrorCode::ADDRESS_FAMILY_NOT_SUPPORTED)?;
+        let token = matches!(wish.port, Port::Pair).then(|| {
+            let mut token = Token::default();
+            self.rng.fill_bytes(&mut token);
+            token
+        });
+        let draw = Draw {
+            ip,
+            even: matches!(wish.port, Port::Even | Port::Pair),
+            reserve: token,
         };
-        let allocation = Allocation::new(
-            relayed,
-            opening.username,
-            opening.reply_to.id,
-            now.instant + opening.lifetime,
-            opening.additional_refused,
-        );
-        let answer = allocated(&opening.client, &allocation, now.instant);
-        self.table.insert(opening.client, allocation);
-        self.counters.allocations_made += 1;
-        self.reply(opening.client, &opening.reply_to, &Ok(answer), now.instant);
+        let relayed = self.ports.draw(draw, owner, now, &mut self.rng);
+        let relayed = relayed.ok_or(full)?;
+        if token.is_some() {
+            self.reservations_due.push_back(now + RESERVATION_LIFETIME);
+        }
+        Ok((relayed, token))
     }
 
-    /// The host could not open it: another port is tried, or the client is refused.
-    pub fn handle_relay_failed(&mut self, relayed: RelayedAddr, now: Now) {
-        let Some(mut opening) = self.table.remove_opening(relayed) else {
-            return;
-        };
-        self.ports.release(relayed, self.owner());
-        opening.attempts_left = opening.attempts_left.saturating_sub(1);
-        let (client, reply_to) = (opening.client, opening.reply_to.clone());
-        let result = match opening.attempts_left {
-            0 => Err(ErrorCode::INSUFFICIENT_CAPACITY.into()),
-            _ => self.open(opening, now.instant),
-        };
-        if let Err(refusal) = result {
-            self.reply(client, &reply_to, &Err(refusal), now.instant);
+    pub(super) const fn owner(&self, slot: u32) -> Owner {
+        Owner {
+            shard: self.shard,
+            slot,
         }
     }
 }
 
-fn allocated(client: &FiveTuple, allocation: &Allocation, now: Instant) -> Answer {
+/// Relayed addresses by family, the token of a reserved port, and the family that there is none of, and why.
+type Drawn = (
+    [Option<RelayedAddr>; 2],
+    Option<Token>,
+    Option<(AddressFamily, ErrorCode)>,
+);
+
+fn by_family(one: RelayedAddr, v6: Option<RelayedAddr>) -> [Option<RelayedAddr>; 2] {
+    match AddressFamily::of(one.0.ip()) {
+        AddressFamily::V4 => [Some(one), v6],
+        AddressFamily::V6 => [None, Some(one)],
+    }
+}
+
+fn allocated(allocation: &Allocation, now: Instant) -> Answer {
+    let address = |family| allocation.relay(family).map(|relay| relay.address);
     Answer::Allocated {
-        relayed: allocation.relayed,
-        mapped: client.client,
-        lifetime: allocation.expires.saturating_since(now),
-        additional_refused: allocation.additional_refused,
+        relayed: [AddressFamily::V4, AddressFamily::V6].map(address),
+        mapped: allocation.client.client,
+        lifetime: allocation.last_expiry().saturating_since(now),
+        token: allocation.made_by.token,
+        refused: allocation.made_by.refused,
     }
 }
 
@@ -143,40 +179,43 @@ fn allocated(client: &FiveTuple, allocation: &Allocation, now: Instant) -> Answe
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Wish {
     family: AddressFamily,
-    additional_family: bool,
-    even_port: bool,
+    /// An IPv6 address besides the IPv4 one.
+    additional: bool,
+    port: Port,
     lifetime: Duration,
 }
 
+#[derive(Clone, Copy, Debug)]
+enum Port {
+    Any,
+    Even,
+    /// An even one, its odd neighbour reserved.
+    Pair,
+    /// The one that was reserved.
+    Reserved(Token),
+}
+
 impl Wish {
-    pub(super) fn parse(request: &Message<'_>, limits: &Limits) -> Result<Self, Refusal> {
+    fn parse(request: &Message<'_>, limits: &Limits) -> Result<Self, Refusal> {
         match request.attribute(AttributeType::REQUESTED_TRANSPORT) {
             Some([UDP, _, _, _]) => {}
             Some([_, _, _, _]) => return Err(ErrorCode::UNSUPPORTED_TRANSPORT_PROTOCOL.into()),
             _ => return Err(ErrorCode::BAD_REQUEST.into()),
         }
+        let port = Port::parse(request)?;
         let family = Self::family(request, AttributeType::REQUESTED_ADDRESS_FAMILY)?;
         let additional = Self::family(request, AttributeType::ADDITIONAL_ADDRESS_FAMILY)?;
-        let has_token = request
-            .attribute(AttributeType::RESERVATION_TOKEN)
-            .is_some();
-        let contradicts = (has_token || additional.is_some()) && family.is_some();
-        if contradicts || additional == Some(AddressFamily::V4) {
+        let is_reserved = matches!(port, Port::Reserved(_));
+        let contradicts = (is_reserved && (family.is_some() || additional.is_some()))
+            || (additional.is_some() && (family.is_some() || matches!(port, Port::Pair)))
+            || additional == Some(AddressFamily::V4);
+        if contradicts {
             return Err(ErrorCode::BAD_REQUEST.into());
-        }
-        let (even_port, reserve) = match request.attribute(AttributeType::EVEN_PORT) {
-            None => (false, false),
-            Some([flags]) => (true, flags & 0x80 != 0),
-            Some(_) => return Err(ErrorCode::BAD_REQUEST.into()),
-        };
-        // No port is ever reserved, so there is none to claim.
-        if reserve || has_token {
-            return Err(ErrorCode::INSUFFICIENT_CAPACITY.into());
         }
         Ok(Self {
             family: family.unwrap_or(AddressFamily::V4),
-            additional_family: additional.is_some(),
-            even_port,
+            additional: additional.is_some(),
+            port,
             lifetime: Self::lifetime(request, limits)?.max(limits.default_lifetime),
         })
     }
@@ -204,6 +243,24 @@ impl Wish {
                 .map(Some)
                 .ok_or(Refusal::Code(ErrorCode::ADDRESS_FAMILY_NOT_SUPPORTED)),
             Some(_) => Err(ErrorCode::BAD_REQUEST.into()),
+        }
+    }
+}
+
+impl Port {
+    /// EVEN-PORT and RESERVATION-TOKEN (RFC 8656 §18.6, §18.9).
+    fn parse(request: &Message<'_>) -> Result<Self, ErrorCode> {
+        let even = request.attribute(AttributeType::EVEN_PORT);
+        let token = request.attribute(AttributeType::RESERVATION_TOKEN);
+        match (even, token) {
+            (None, None) => Ok(Self::Any),
+            (Some([flags]), None) if flags & 0x80 == 0 => Ok(Self::Even),
+            (Some([_]), None) => Ok(Self::Pair),
+            (None, Some(token)) => token
+                .try_into()
+                .map(Self::Reserved)
+                .map_err(|_| ErrorCode::BAD_REQUEST),
+            (Some(_), _) => Err(ErrorCode::BAD_REQUEST),
         }
     }
 }

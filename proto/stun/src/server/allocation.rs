@@ -1,179 +1,189 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! One allocation: a relayed address, who may reach it, and the channels that shorten the way.
+//! One allocation: its relayed addresses, who may reach them, and the channels that shorten the way.
 //!
 //! ```text
-//!            OpenRelay                 bound                  Refresh(0), expiry, disconnect
-//! Allocate ────────────► Opening ────────────────► Allocation ──────────────────────────────► gone
-//!                           │ not bound: next port,                                  CloseRelay
-//!                           └──► 508 after the last
+//!  Allocate         permission for a peer        opened
+//! ─────────► None ─────────────────────► Opening ──────► Open        Refresh(0), expiry, disconnect
+//!             ▲      OpenRelay              │                        ─────────────────────────────► gone
+//!             └─────────────────────────────┘                          CloseRelay, if it was open
+//!                  not opened: 508
 //! ```
+//! A relayed address has no socket until a peer outside the relay may use it: data between clients of one
+//! relay needs none.
 
-use core::net::IpAddr;
-use std::collections::BTreeMap;
+mod bandwidth;
+mod peers;
 
 use hither_sansio::{Duration, Instant};
 
+use super::ports::Token;
 use super::reply::ReplyTo;
+use super::table::HolderId;
 use super::tuple::{FiveTuple, PeerAddr, RelayedAddr};
 use crate::address::AddressFamily;
 use crate::channel_data::ChannelNumber;
+use crate::error_code::ErrorCode;
+use crate::integrity::IntegrityKey;
 use crate::transaction::TransactionId;
+use bandwidth::Bandwidth;
+use core::net::IpAddr;
+pub(super) use peers::{BindError, Full, NoWay, Peers, Way};
 
-/// How long a permission lasts (RFC 8656 §9: not configurable).
-pub(super) const PERMISSION_LIFETIME: Duration = Duration::from_secs(300);
+/// How many requests of one client wait for its sockets. Further ones are not answered; they come again.
+pub(super) const MAX_WAITING: usize = 8;
 
-/// How long a channel lasts (RFC 8656 §12).
-pub(super) const CHANNEL_LIFETIME: Duration = Duration::from_secs(600);
-
-/// How long an expired channel stays tied to its peer, so that data under way reaches nobody else
-/// (RFC 8656 §12).
-pub(super) const CHANNEL_QUARANTINE: Duration = Duration::from_secs(300);
-
-/// An allocation whose relayed socket the host is opening.
-#[derive(Debug)]
-pub(super) struct Opening {
-    pub(super) client: FiveTuple,
-    pub(super) username: String,
-    pub(super) reply_to: ReplyTo,
-    pub(super) lifetime: Duration,
-    pub(super) family: AddressFamily,
-    pub(super) even_port: bool,
-    /// The client also wished for an IPv6 address, which is told to be refused.
-    pub(super) additional_refused: bool,
-    pub(super) attempts_left: u8,
-}
-
-/// A relayed address and what its client made of it.
+/// Up to two relayed addresses, one a family, and what their client made of them.
 #[derive(Debug)]
 pub(super) struct Allocation {
-    pub(super) relayed: RelayedAddr,
-    pub(super) username: String,
-    /// Of the request that made it: a retransmission is answered with the same success.
-    pub(super) made_by: TransactionId,
-    pub(super) expires: Instant,
-    pub(super) additional_refused: bool,
-    permissions: BTreeMap<IpAddr, Instant>,
-    channels: BTreeMap<ChannelNumber, Channel>,
-    channels_by_peer: BTreeMap<PeerAddr, ChannelNumber>,
+    pub(super) client: FiveTuple,
+    pub(super) peers: Peers,
+    v4: Option<Relay>,
+    v6: Option<Relay>,
+    pub(super) bandwidth: Bandwidth,
+    /// When the table looks at it next: the first expiry.
+    pub(super) due: Instant,
+    pub(super) user: HolderId,
+    pub(super) source: HolderId,
+    /// Of the username, so that it is not derived for each request.
+    pub(super) key: IntegrityKey,
+    pub(super) made_by: Made,
+    /// Requests that wait for a socket, in the order in which they came.
+    pub(super) waiting: Vec<Waiting>,
 }
 
+/// A relayed address.
 #[derive(Clone, Copy, Debug)]
-struct Channel {
-    peer: PeerAddr,
-    expires: Instant,
+pub(super) struct Relay {
+    pub(super) address: RelayedAddr,
+    pub(super) expires: Instant,
+    pub(super) socket: Socket,
 }
 
-/// Why a channel cannot be bound.
+/// Whether the host listens on a relayed address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum BindError {
-    /// The number belongs to another peer, or the peer to another number.
-    Taken,
-    /// There are as many as there may be.
-    Full,
+pub(super) enum Socket {
+    None,
+    Opening,
+    Open,
+}
+
+/// The request that made an allocation, and what else it was told: a retransmission is told the same.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Made {
+    pub(super) by: TransactionId,
+    pub(super) token: Option<Token>,
+    /// The family of which there is no address, and why.
+    pub(super) refused: Option<(AddressFamily, ErrorCode)>,
+}
+
+/// A request that is granted when the sockets are open that it needs.
+#[derive(Debug)]
+pub(super) struct Waiting {
+    pub(super) reply_to: ReplyTo,
+    pub(super) wish: Wish,
+}
+
+/// What CreatePermission and ChannelBind ask for.
+#[derive(Clone, Debug)]
+pub(super) enum Wish {
+    Permit(Vec<IpAddr>),
+    Bind(ChannelNumber, PeerAddr),
+}
+
+impl Wish {
+    /// The addresses that it permits.
+    pub(super) fn ips(&self) -> impl Iterator<Item = IpAddr> + '_ {
+        let (list, one) = match self {
+            Self::Permit(ips) => (ips.as_slice(), None),
+            Self::Bind(_, peer) => (&[][..], Some(peer.ip())),
+        };
+        list.iter().copied().chain(one)
+    }
 }
 
 impl Allocation {
-    pub(super) const fn new(
-        relayed: RelayedAddr,
-        username: String,
-        made_by: TransactionId,
-        expires: Instant,
-        additional_refused: bool,
+    pub(super) fn new(
+        client: FiveTuple,
+        relays: [Option<RelayedAddr>; 2],
+        (user, source): (HolderId, HolderId),
+        key: IntegrityKey,
+        made_by: Made,
+        (now, lifetime): (Instant, Duration),
     ) -> Self {
+        let expires = now + lifetime;
+        let relay = |address: Option<RelayedAddr>| {
+            address.map(|address| Relay {
+                address,
+                expires,
+                socket: Socket::None,
+            })
+        };
+        let [v4, v6] = relays;
         Self {
-            relayed,
-            username,
+            client,
+            peers: Peers::default(),
+            v4: relay(v4),
+            v6: relay(v6),
+            bandwidth: Bandwidth::new(now),
+            due: expires,
+            user,
+            source,
+            key,
             made_by,
-            expires,
-            additional_refused,
-            permissions: BTreeMap::new(),
-            channels: BTreeMap::new(),
-            channels_by_peer: BTreeMap::new(),
+            waiting: Vec::new(),
         }
     }
 
-    /// Whether this peer may reach the client, and the client it.
-    pub(super) fn permits(&self, peer: IpAddr, now: Instant) -> bool {
-        self.permissions
-            .get(&peer)
-            .is_some_and(|&expires| now < expires)
-    }
-
-    /// Makes or renews a permission for each address; none, if not all fit.
-    pub(super) fn permit(
-        &mut self,
-        peers: &[IpAddr],
-        max: usize,
-        now: Instant,
-    ) -> Result<(), Full> {
-        self.permissions.retain(|_, expires| now < *expires);
-        let mut fresh: Vec<_> = peers
-            .iter()
-            .filter(|peer| !self.permissions.contains_key(*peer))
-            .collect();
-        fresh.sort_unstable();
-        fresh.dedup();
-        if self.permissions.len() + fresh.len() > max {
-            return Err(Full);
-        }
-        for peer in peers {
-            self.permissions.insert(*peer, now + PERMISSION_LIFETIME);
-        }
-        Ok(())
-    }
-
-    /// The peer behind a channel.
-    pub(super) fn peer_of(&self, channel: ChannelNumber, now: Instant) -> Option<PeerAddr> {
-        let channel = self.channels.get(&channel)?;
-        (now < channel.expires).then_some(channel.peer)
-    }
-
-    /// The channel of a peer.
-    pub(super) fn channel_of(&self, peer: PeerAddr, now: Instant) -> Option<ChannelNumber> {
-        let number = *self.channels_by_peer.get(&peer)?;
-        self.peer_of(number, now).map(|_| number)
-    }
-
-    /// Whether [`Self::bind`] would succeed.
-    pub(super) fn can_bind(
-        &mut self,
-        number: ChannelNumber,
-        peer: PeerAddr,
-        max: usize,
-        now: Instant,
-    ) -> Result<(), BindError> {
-        self.forget_old_channels(now);
-        match (self.channels.get(&number), self.channels_by_peer.get(&peer)) {
-            (None, None) if self.channels.len() >= max => Err(BindError::Full),
-            (None, None) => Ok(()),
-            (Some(channel), Some(_)) if channel.peer == peer => Ok(()),
-            (Some(_), _) | (_, Some(_)) => Err(BindError::Taken),
+    pub(super) const fn relay(&self, family: AddressFamily) -> Option<&Relay> {
+        match family {
+            AddressFamily::V4 => self.v4.as_ref(),
+            AddressFamily::V6 => self.v6.as_ref(),
         }
     }
 
-    /// Binds or renews a channel for which [`Self::can_bind`] was true.
-    pub(super) fn bind(&mut self, number: ChannelNumber, peer: PeerAddr, now: Instant) {
-        let expires = now + CHANNEL_LIFETIME;
-        self.channels.insert(number, Channel { peer, expires });
-        self.channels_by_peer.insert(peer, number);
+    pub(super) const fn relay_mut(&mut self, family: AddressFamily) -> Option<&mut Relay> {
+        match family {
+            AddressFamily::V4 => self.v4.as_mut(),
+            AddressFamily::V6 => self.v6.as_mut(),
+        }
     }
 
-    fn forget_old_channels(&mut self, now: Instant) {
-        let Self {
-            channels,
-            channels_by_peer,
-            ..
-        } = self;
-        channels.retain(|_, channel| {
-            let keep = now < channel.expires + CHANNEL_QUARANTINE;
-            if !keep {
-                channels_by_peer.remove(&channel.peer);
-            }
-            keep
-        });
+    /// Where data for this peer leaves from.
+    pub(super) fn relay_towards(&self, peer: IpAddr, now: Instant) -> Option<&Relay> {
+        self.relay(AddressFamily::of(peer))
+            .filter(|relay| now < relay.expires)
+    }
+
+    /// The one with this address, if it is still this allocation's.
+    pub(super) fn relay_at(&self, address: RelayedAddr, now: Instant) -> Option<&Relay> {
+        self.relay_towards(address.0.ip(), now)
+            .filter(|relay| relay.address == address)
+    }
+
+    pub(super) fn relays(&self) -> impl Iterator<Item = &Relay> {
+        self.v4.iter().chain(&self.v6)
+    }
+
+    /// Takes one relayed address away, with what was about it.
+    pub(super) fn take_relay(&mut self, family: AddressFamily) -> Option<Relay> {
+        let is_other = |ip| AddressFamily::of(ip) != family;
+        self.peers.retain(is_other, |_| true);
+        self.waiting
+            .retain(|waiting| waiting.wish.ips().all(is_other));
+        match family {
+            AddressFamily::V4 => self.v4.take(),
+            AddressFamily::V6 => self.v6.take(),
+        }
+    }
+
+    /// When the first of its relayed addresses expires; `None` if there is none left.
+    pub(super) fn first_expiry(&self) -> Option<Instant> {
+        self.relays().map(|relay| relay.expires).min()
+    }
+
+    /// When the last of them does.
+    pub(super) fn last_expiry(&self) -> Instant {
+        let expiries = self.relays().map(|relay| relay.expires);
+        expiries.max().unwrap_or(self.due)
     }
 }
-
-/// There are as many permissions as there may be.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Full;

@@ -62,8 +62,7 @@ impl<R: CryptoRng> Server<R> {
         let source = client.client.ip();
         let failures = self.config.limits.failures;
         // Who guesses must not be told by a success either; who has an allocation does not guess.
-        if self.table.allocation(client).is_none()
-            && !self.budget.may_fail(source, failures, now.instant)
+        if self.table.find(client).is_none() && !self.budget.may_fail(source, failures, now.instant)
         {
             self.counters.dropped_by_throttle += 1;
             return Ok(None);
@@ -91,17 +90,14 @@ impl<R: CryptoRng> Server<R> {
         let username = username.filter(|username| username.len() <= MAX_USERNAME_LEN)?;
         let username = core::str::from_utf8(username).ok()?;
         let expiry = credential::expiry(username)?;
-        let realm = &self.config.realm;
-        let mut secrets = self.config.secrets.iter();
-        let key = secrets.find_map(|secret| {
-            let key = secret.integrity_key(algorithm, username, realm);
-            request.verify_integrity(&key).then_some(key)
-        })?;
-        let holds_allocation = request.method() != Method::ALLOCATE
-            && self
-                .table
-                .allocation(client)
-                .is_some_and(|allocation| allocation.username == username);
+        let held = self.table.find(client);
+        let held = held.filter(|allocation| self.table.is_of_user(allocation, username));
+        let known_key = held.map(|allocation| &allocation.key);
+        let known_key = known_key.filter(|key| request.verify_integrity(key));
+        let key = known_key
+            .cloned()
+            .or_else(|| self.derive_key(request, username, algorithm))?;
+        let holds_allocation = request.method() != Method::ALLOCATE && held.is_some();
         let good_until = if holds_allocation {
             expiry + self.config.limits.refresh_after_expiry
         } else {
@@ -110,6 +106,20 @@ impl<R: CryptoRng> Server<R> {
         (now.unix < good_until).then(|| Authenticated {
             username: username.to_owned(),
             key,
+        })
+    }
+
+    /// The key of this username, if it made the request's integrity.
+    fn derive_key(
+        &self,
+        request: &Message<'_>,
+        username: &str,
+        algorithm: Option<PasswordAlgorithm>,
+    ) -> Option<IntegrityKey> {
+        let realm = &self.config.realm;
+        self.config.secrets.iter().find_map(|secret| {
+            let key = secret.integrity_key(algorithm, username, realm);
+            request.verify_integrity(&key).then_some(key)
         })
     }
 

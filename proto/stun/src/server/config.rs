@@ -29,6 +29,9 @@ pub struct Config {
     pub own_ips: Vec<IpAddr>,
     /// Ports of what else the node runs. Nothing is relayed to them on this machine's own addresses.
     pub service_ports: Vec<u16>,
+    /// Whether the host can forbid routers to fragment a datagram; otherwise clients that wish it are
+    /// refused (RFC 8656 §14).
+    pub dont_fragment: bool,
     /// Which peers may be reached.
     pub peers: PeerRules,
     /// Where clients can explore what is between, if they can.
@@ -65,6 +68,11 @@ pub struct Limits {
     pub max_allocations: usize,
     /// Allocations of one username.
     pub max_allocations_per_username: usize,
+    /// Allocations of clients behind one IPv4 address or in one IPv6 /64.
+    pub max_allocations_per_source: usize,
+    /// Payload that one allocation may carry in a second, both ways together, in bytes; no bound if none is
+    /// given. What is more is dropped.
+    pub max_bytes_per_second: Option<u64>,
     /// Peer addresses that may reach one allocation.
     pub max_permissions_per_allocation: usize,
     /// Channels of one allocation, expired ones that may not yet be bound anew included.
@@ -91,6 +99,8 @@ impl Limits {
     pub const RECOMMENDED: Self = Self {
         max_allocations: 4_096,
         max_allocations_per_username: 32,
+        max_allocations_per_source: 1_024,
+        max_bytes_per_second: None,
         max_permissions_per_allocation: 64,
         max_channels_per_allocation: 64,
         default_lifetime: Duration::from_secs(600),

@@ -47,6 +47,8 @@ pub struct Counters {
     pub dropped_by_budget: u64,
     /// Requests that were not looked at because the source had failed to authenticate too often.
     pub dropped_by_throttle: u64,
+    /// Data beyond what its allocation may carry.
+    pub dropped_by_bandwidth: u64,
     /// Data to a peer that the policy forbids.
     pub dropped_by_policy: u64,
 }
@@ -65,7 +67,7 @@ impl Counters {
         self.refusals.note(code);
     }
 
-    fn fields_mut(&mut self) -> [&mut u64; 19] {
+    fn fields_mut(&mut self) -> [&mut u64; 20] {
         [
             &mut self.allocations,
             &mut self.allocations_made,
@@ -85,11 +87,12 @@ impl Counters {
             &mut self.dropped_without_permission,
             &mut self.dropped_by_budget,
             &mut self.dropped_by_throttle,
+            &mut self.dropped_by_bandwidth,
             &mut self.dropped_by_policy,
         ]
     }
 
-    fn fields(&self) -> [u64; 19] {
+    fn fields(&self) -> [u64; 20] {
         let mut copy = *self;
         copy.fields_mut().map(|field| *field)
     }

@@ -11,6 +11,8 @@ use hither_sansio::{Instant, Now};
 use rand_core::CryptoRng;
 
 use super::Server;
+use super::allocation::{Allocation, NoWay, Socket, Way};
+use super::config::Limits;
 use super::ports::Shard;
 use super::tuple::{FiveTuple, PeerAddr, RelayedAddr};
 use crate::address::XorAddress;
@@ -108,7 +110,7 @@ impl<R: CryptoRng> Server<R> {
         now: Now,
     ) -> Decision {
         let payload = run.skip()..run.first().len();
-        self.to_own_client(from, to, run, payload, now.instant)
+        self.deliver(from, to, run, payload, now.instant)
             .unwrap_or(Decision::Keep)
     }
 
@@ -125,19 +127,23 @@ impl<R: CryptoRng> Server<R> {
             self.counters.dropped_malformed += datagrams(run);
             return None;
         };
-        let Some(allocation) = self.table.allocation(&client) else {
+        let Some(allocation) = self.table.find_mut(&client) else {
             self.counters.dropped_without_allocation += datagrams(run);
             return None;
         };
-        let Some(peer) = allocation.peer_of(channel, now) else {
-            self.counters.dropped_without_channel += datagrams(run);
-            return None;
+        let peer = match allocation.peers.behind(channel, now) {
+            Ok(peer) => peer,
+            Err(NoWay::NoChannel) => {
+                self.counters.dropped_without_channel += datagrams(run);
+                return None;
+            }
+            Err(NoWay::NoPermission) => {
+                self.counters.dropped_without_permission += datagrams(run);
+                return None;
+            }
         };
-        let from = allocation.relayed;
-        if !allocation.permits(peer.ip(), now) {
-            self.counters.dropped_without_permission += datagrams(run);
-            return None;
-        }
+        let limits = &self.config.limits;
+        let from = leave(allocation, peer, run, &payload, limits, now);
         self.forward(from, peer, run, payload, false, now)
     }
 
@@ -158,44 +164,55 @@ impl<R: CryptoRng> Server<R> {
             return None;
         };
         let peer = PeerAddr::new(peer);
-        let Some(allocation) = self.table.allocation(&client) else {
+        let Some(allocation) = self.table.find_mut(&client) else {
             self.counters.dropped_without_allocation += 1;
             return None;
         };
-        if !allocation.permits(peer.ip(), now) {
+        if !allocation.peers.permits(peer.ip(), now) {
             self.counters.dropped_without_permission += 1;
             return None;
         }
-        let from = allocation.relayed;
-        self.forward(from, peer, run, payload, false, now)
+        let limits = &self.config.limits;
+        let from = leave(allocation, peer, run, &payload, limits, now);
+        let dont_fragment = message.attribute(AttributeType::DONT_FRAGMENT).is_some();
+        self.forward(from, peer, run, payload, dont_fragment, now)
     }
 
     /// From a client with a permission to a peer, or straight to the client whose relayed address it is.
     fn forward(
         &mut self,
-        from: RelayedAddr,
+        from: Result<From, NoLeave>,
         to: PeerAddr,
         run: Run<'_>,
         payload: Range<usize>,
         dont_fragment: bool,
         now: Instant,
     ) -> Option<Decision> {
+        let From { address, is_open } = match from {
+            Ok(from) => from,
+            Err(NoLeave::NoAddress) => {
+                self.counters.dropped_without_allocation += datagrams(run);
+                return None;
+            }
+            Err(NoLeave::NoBandwidth) => {
+                self.counters.dropped_by_bandwidth += datagrams(run);
+                return None;
+            }
+        };
         let other = RelayedAddr(to.socket_addr());
         match self.ports.shard_of(other) {
-            Some(shard) if shard == self.shard => {
-                self.to_own_client(from, other, run, payload, now)
-            }
+            Some(shard) if shard == self.shard => self.deliver(address, other, run, payload, now),
             Some(shard) => Some(Decision::ToShard {
                 shard,
-                from,
+                from: address,
                 to: other,
                 payload,
             }),
-            None if self.policy.permits(to) => {
+            None if is_open && self.policy.permits(to) => {
                 self.counters.datagrams_to_peers += datagrams(run);
                 self.counters.bytes_to_peers += wide(run.payload_len(&payload));
                 Some(Decision::ToPeer {
-                    from,
+                    from: address,
                     to,
                     payload,
                     dont_fragment,
@@ -209,7 +226,7 @@ impl<R: CryptoRng> Server<R> {
     }
 
     /// From one client of this relay to another, who is ours.
-    fn to_own_client(
+    fn deliver(
         &mut self,
         from: RelayedAddr,
         to: RelayedAddr,
@@ -233,26 +250,72 @@ impl<R: CryptoRng> Server<R> {
         payload: &Range<usize>,
         now: Instant,
     ) -> Option<(FiveTuple, Frame)> {
-        let client = self.table.client_of(relayed);
-        let Some((client, allocation)) =
-            client.and_then(|client| Some((client, self.table.allocation(&client)?)))
-        else {
+        let owner = self.ports.owner(relayed);
+        let owner = owner.filter(|owner| owner.shard == self.shard);
+        let allocation = owner.and_then(|owner| self.table.get_mut(owner.slot));
+        let allocation = allocation.filter(|it| it.relay_at(relayed, now).is_some());
+        let Some(allocation) = allocation else {
             self.counters.dropped_without_allocation += datagrams(run);
             return None;
         };
-        if !allocation.permits(peer.ip(), now) {
+        let Some(way) = allocation.peers.way_from(peer, now) else {
             self.counters.dropped_without_permission += datagrams(run);
             return None;
-        }
-        let longest = payload.len();
-        let frame = match allocation.channel_of(peer, now) {
-            Some(channel) => Frame::channel_data(channel, longest, client.transport),
-            None => Frame::data_indication(peer, longest, TransactionId::random(&mut self.rng)),
+        };
+        let (client, longest) = (allocation.client, payload.len());
+        let frame = match way {
+            Way::Channel(channel) => Frame::channel_data(channel, longest, client.transport),
+            Way::Indication => {
+                Frame::data_indication(peer, longest, TransactionId::random(&mut self.rng))
+            }
         };
         if frame.is_none() {
             self.counters.dropped_malformed += datagrams(run);
         }
+        let (bytes, limits) = (wide(run.payload_len(payload)), &self.config.limits);
+        let bandwidth = &mut allocation.bandwidth;
+        if !bandwidth.spend(bytes, limits.max_bytes_per_second, now) {
+            self.counters.dropped_by_bandwidth += datagrams(run);
+            return None;
+        }
         Some((client, frame?))
+    }
+}
+
+/// Where a client's data leaves from, and whether there is a socket to leave through.
+#[derive(Clone, Copy, Debug)]
+struct From {
+    address: RelayedAddr,
+    is_open: bool,
+}
+
+/// Why it does not leave.
+#[derive(Clone, Copy, Debug)]
+enum NoLeave {
+    NoAddress,
+    NoBandwidth,
+}
+
+/// Takes what is sent out of the allocation's bandwidth.
+fn leave(
+    allocation: &mut Allocation,
+    to: PeerAddr,
+    run: Run<'_>,
+    payload: &Range<usize>,
+    limits: &Limits,
+    now: Instant,
+) -> Result<From, NoLeave> {
+    let relay = allocation.relay_towards(to.ip(), now);
+    let relay = relay.ok_or(NoLeave::NoAddress)?;
+    let from = From {
+        address: relay.address,
+        is_open: relay.socket == Socket::Open,
+    };
+    let bytes = wide(run.payload_len(payload));
+    let bandwidth = &mut allocation.bandwidth;
+    match bandwidth.spend(bytes, limits.max_bytes_per_second, now) {
+        true => Ok(from),
+        false => Err(NoLeave::NoBandwidth),
     }
 }
 

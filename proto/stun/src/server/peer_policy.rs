@@ -53,7 +53,7 @@ impl PeerPolicy {
     /// Whether a permission may be made for this address. For the relayed addresses it may: another
     /// client's port can be behind it; [`Self::permits`] then looks at the port.
     pub(super) fn permits_ip(&self, ip: IpAddr) -> bool {
-        self.relayed_ips.contains(&ip) || self.opens(ip, AddressClass::of(ip))
+        self.relayed_ips.contains(&ip) || self.opens_ip(ip)
     }
 
     /// Whether data may be sent to this peer, which is none of our relayed addresses.
@@ -73,7 +73,11 @@ impl PeerPolicy {
         port != 0 && !(self.closed_ports.contains(&port) && is_here())
     }
 
-    /// Whether packets may leave for this address.
+    /// Whether packets may leave for this address: then a relayed address that talks with it needs a socket.
+    pub(super) fn opens_ip(&self, ip: IpAddr) -> bool {
+        self.opens(ip, AddressClass::of(ip))
+    }
+
     fn opens(&self, ip: IpAddr, class: AddressClass) -> bool {
         if class == AddressClass::Never || self.denies(ip) {
             return false;

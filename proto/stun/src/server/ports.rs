@@ -102,11 +102,6 @@ impl RelayedPorts {
             .count()
     }
 
-    /// Whether relayed ports are opened on this address.
-    pub(super) fn has_ip(&self, ip: IpAddr) -> bool {
-        self.ips.iter().any(|ports| ports.ip == ip)
-    }
-
     /// The address to relay from for a client that sent to `local`: that one, if it is one of ours; else the
     /// preferred one of the family.
     pub(super) fn ip_for(&self, family: AddressFamily, local: IpAddr) -> Option<IpAddr> {
@@ -166,14 +161,6 @@ impl RelayedPorts {
             .position(|reservation| reservation.token == token)?;
         let relayed = reservations.swap_remove(index).relayed;
         self.exchange(relayed.0, RESERVED, owner).then_some(relayed)
-    }
-
-    /// The family of the port that waits for this token.
-    pub(super) fn family_of(&self, token: Token, now: Instant) -> Option<AddressFamily> {
-        let reservations = self.reservations();
-        let mut waiting = reservations.iter();
-        let found = waiting.find(|waiting| waiting.token == token && now < waiting.expires)?;
-        Some(AddressFamily::of(found.relayed.0.ip()))
     }
 
     /// Gives up what the owner has; nothing if it is not his.

@@ -8,6 +8,7 @@ use rand_core::CryptoRng;
 
 use super::authentication::PASSWORD_ALGORITHMS;
 use super::binding::Origin;
+use super::ports::Token;
 use super::tuple::{FiveTuple, RelayedAddr, Transport};
 use super::{Server, Transmit};
 use crate::address::AddressFamily;
@@ -52,10 +53,14 @@ pub(super) enum Answer {
         origin: Option<Origin>,
     },
     Allocated {
-        relayed: RelayedAddr,
+        /// IPv4, IPv6.
+        relayed: [Option<RelayedAddr>; 2],
         mapped: SocketAddr,
         lifetime: Duration,
-        additional_refused: bool,
+        /// Of the port that was reserved.
+        token: Option<Token>,
+        /// The family of which there is no address, and why.
+        refused: Option<(AddressFamily, ErrorCode)>,
     },
     Refreshed {
         lifetime: Duration,
@@ -71,6 +76,8 @@ pub(super) enum Refusal {
     Challenge { code: ErrorCode, nonce: Nonce },
     /// These attributes had to be understood and were not.
     UnknownAttributes(Vec<AttributeType>),
+    /// Ask this server instead.
+    TryAlternate { server: SocketAddr },
     /// No, and that is all.
     Code(ErrorCode),
 }
@@ -80,6 +87,7 @@ impl Refusal {
     const fn code(&self) -> ErrorCode {
         match self {
             Self::Challenge { code, .. } | Self::Code(code) => *code,
+            Self::TryAlternate { .. } => ErrorCode::TRY_ALTERNATE,
             Self::UnknownAttributes(_) => ErrorCode::UNKNOWN_ATTRIBUTE,
         }
     }
@@ -178,16 +186,25 @@ fn write_answer(message: MessageBuilder, answer: &Answer) -> MessageBuilder {
             relayed,
             mapped,
             lifetime,
-            additional_refused,
+            token,
+            refused,
         } => {
+            let message = relayed.iter().flatten().fold(message, |message, relayed| {
+                message.xor_address(AttributeType::XOR_RELAYED_ADDRESS, relayed.0)
+            });
             let message = message
-                .xor_address(AttributeType::XOR_RELAYED_ADDRESS, relayed.0)
                 .attribute(AttributeType::LIFETIME, &seconds(lifetime))
                 .xor_address(AttributeType::XOR_MAPPED_ADDRESS, mapped);
-            if additional_refused {
-                message.attribute(AttributeType::ADDRESS_ERROR_CODE, &address_error())
-            } else {
-                message
+            let message = match token {
+                Some(token) => message.attribute(AttributeType::RESERVATION_TOKEN, &token),
+                None => message,
+            };
+            match refused {
+                Some((family, code)) => message.attribute(
+                    AttributeType::ADDRESS_ERROR_CODE,
+                    &address_error(family, code),
+                ),
+                None => message,
             }
         }
         Answer::Refreshed { lifetime } => {
@@ -221,14 +238,17 @@ fn write_refusal(message: MessageBuilder, refusal: &Refusal, realm: &str) -> Mes
             with_code(ErrorCode::UNKNOWN_ATTRIBUTE)
                 .attribute(AttributeType::UNKNOWN_ATTRIBUTES, &list)
         }
+        Refusal::TryAlternate { server } => {
+            with_code(ErrorCode::TRY_ALTERNATE).address(AttributeType::ALTERNATE_SERVER, *server)
+        }
         Refusal::Code(code) => with_code(*code),
     }
 }
 
-/// Why there is no second, IPv6, relayed address (RFC 8656 §18.12).
-fn address_error() -> [u8; 4] {
-    let [_, _, class, number] = ErrorCode::ADDRESS_FAMILY_NOT_SUPPORTED.emit();
-    [AddressFamily::V6.number(), 0, class, number]
+/// Why there is no relayed address of this family (RFC 8656 §18.12).
+fn address_error(family: AddressFamily, code: ErrorCode) -> [u8; 4] {
+    let [_, _, class, number] = code.emit();
+    [family.number(), 0, class, number]
 }
 
 fn seconds(lifetime: Duration) -> [u8; 4] {

@@ -5,7 +5,6 @@ use hither_sansio::Now;
 use rand_core::CryptoRng;
 
 use super::Server;
-use super::authentication::Authenticated;
 use super::binding::binding;
 use super::forward::Decision;
 use super::reply::{Answer, Refusal, ReplyTo};
@@ -59,7 +58,7 @@ impl<R: CryptoRng> Server<R> {
                 self.handle_request(client, &message, now);
                 None
             }
-            (Class::Indication, Method::SEND) if unknown_attributes(&message).is_empty() => {
+            (Class::Indication, Method::SEND) if self.unknown_attributes(&message).is_empty() => {
                 self.handle_send(client, run, &message, now.instant)
             }
             // A keep-alive (RFC 8489 §2); nothing is due.
@@ -101,35 +100,48 @@ impl<R: CryptoRng> Server<R> {
         now: Now,
     ) -> Outcome {
         let authenticated = self.authenticate(&client, request, now)?;
-        let Some(Authenticated { username, key }) = authenticated else {
+        let Some(authenticated) = authenticated else {
             return Ok(None);
         };
-        reply_to.key = Some(key);
+        reply_to.key = Some(authenticated.key.clone());
         // RFC 8489 §6.3.1: only now, so that strangers learn nothing.
-        let unknown = unknown_attributes(request);
+        let unknown = self.unknown_attributes(request);
         if !unknown.is_empty() {
             return Err(Refusal::UnknownAttributes(unknown));
         }
         if request.method() == Method::ALLOCATE {
-            return self.allocate(client, request, username, reply_to, now.instant);
+            return self.allocate(client, request, authenticated, reply_to, now.instant);
         }
         // RFC 8656 §5: everything but Allocate is about the five-tuple's own allocation.
-        let Some(allocation) = self.table.allocation(&client) else {
-            return Err(ErrorCode::ALLOCATION_MISMATCH.into());
-        };
-        if allocation.username != username {
+        let slot = self.table.slot_of(&client);
+        let slot = slot.ok_or(ErrorCode::ALLOCATION_MISMATCH)?;
+        if !self.belongs_to(slot, &authenticated.username) {
             return Err(ErrorCode::WRONG_CREDENTIALS.into());
         }
-        let answer = match request.method() {
-            Method::REFRESH => self.refresh(client, request, now.instant)?,
-            Method::CREATE_PERMISSION => self.create_permission(client, request, now.instant)?,
-            _ => self.channel_bind(client, request, now.instant)?,
-        };
-        Ok(Some(answer))
+        match request.method() {
+            Method::REFRESH => self.refresh(slot, request, now.instant).map(Some),
+            Method::CREATE_PERMISSION => {
+                self.create_permission(slot, request, reply_to, now.instant)
+            }
+            _ => self.channel_bind(slot, request, reply_to, now.instant),
+        }
+    }
+
+    fn belongs_to(&self, slot: u32, username: &str) -> bool {
+        let allocation = self.table.get(slot);
+        allocation.is_some_and(|allocation| self.table.is_of_user(allocation, username))
+    }
+
+    /// [`unknown_attributes`], of which one is known if the host can do what it asks.
+    fn unknown_attributes(&self, message: &Message<'_>) -> Vec<AttributeType> {
+        let mut unknown = unknown_attributes(message);
+        let can = self.config.dont_fragment;
+        unknown.retain(|kind| !(can && *kind == AttributeType::DONT_FRAGMENT));
+        unknown
     }
 }
 
-/// At most as many as a message may have attributes.
+/// Attributes that had to be understood and are not: at most as many as a message may have.
 pub(super) fn unknown_attributes(message: &Message<'_>) -> Vec<AttributeType> {
     let kinds = message.attributes().map(|attribute| attribute.kind);
     kinds

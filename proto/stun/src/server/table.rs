@@ -1,121 +1,176 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! All allocations, found by client, by relayed address, and by expiry.
+//! All allocations of one server: in places that relayed ports lead to, found by client, and by expiry.
 
-use std::collections::{BTreeMap, BTreeSet};
+mod holders;
+mod keyed_hash;
 
+use core::net::IpAddr;
+use std::collections::BTreeSet;
+
+use hashbrown::HashTable;
 use hither_sansio::Instant;
+use rand_core::Rng;
 
-use super::allocation::{Allocation, Opening};
-use super::tuple::{FiveTuple, RelayedAddr};
+use super::allocation::Allocation;
+use super::ports::MAX_SLOTS;
+use super::tuple::FiveTuple;
+pub(super) use holders::HolderId;
+use holders::{Holders, source_of};
+use keyed_hash::KeyedHash;
 
-/// The allocations of one server and those about to be. Its indices agree after every call.
-#[derive(Debug, Default)]
+/// How many places the index has room for from the start, so that it does not grow in the middle of calls.
+const FIRST_ROOM: usize = 65_536;
+
+/// The allocations of one server. Its indices agree after every call.
+///
+/// An allocation's place says as much as its relayed port (`RelayedPorts` tells one from the other), so data
+/// from peers is found without hashing; data from clients costs one keyed hash.
+#[derive(Debug)]
 pub(super) struct Table {
-    allocations_by_client: BTreeMap<FiveTuple, Allocation>,
-    clients_by_relayed: BTreeMap<RelayedAddr, FiveTuple>,
-    openings_by_relayed: BTreeMap<RelayedAddr, Opening>,
-    clients_by_expiry: BTreeSet<(Instant, FiveTuple)>,
-    count_by_username: BTreeMap<String, usize>,
+    hash: KeyedHash,
+    slots: Vec<Option<Box<Allocation>>>,
+    free: Vec<u32>,
+    slots_by_client: HashTable<u32>,
+    slots_by_expiry: BTreeSet<(Instant, u32)>,
+    users: Holders,
+    sources: Holders,
 }
 
 impl Table {
-    pub(super) fn allocation(&self, client: &FiveTuple) -> Option<&Allocation> {
-        self.allocations_by_client.get(client)
-    }
-
-    /// For permissions and channels; the expiry is changed by [`Self::set_expiry`] alone.
-    pub(super) fn allocation_mut(&mut self, client: &FiveTuple) -> Option<&mut Allocation> {
-        self.allocations_by_client.get_mut(client)
-    }
-
-    pub(super) fn client_of(&self, relayed: RelayedAddr) -> Option<FiveTuple> {
-        self.clients_by_relayed.get(&relayed).copied()
-    }
-
-    pub(super) fn is_opening(&self, client: &FiveTuple) -> bool {
-        self.openings_by_relayed
-            .values()
-            .any(|opening| opening.client == *client)
-    }
-
-    /// Allocations, and those about to be.
-    pub(super) fn len(&self) -> usize {
-        self.allocations_by_client.len() + self.openings_by_relayed.len()
-    }
-
-    pub(super) fn allocations(&self) -> usize {
-        self.allocations_by_client.len()
-    }
-
-    pub(super) fn count_of(&self, username: &str) -> usize {
-        self.count_by_username.get(username).copied().unwrap_or(0)
-    }
-
-    pub(super) fn insert_opening(&mut self, relayed: RelayedAddr, opening: Opening) {
-        *self
-            .count_by_username
-            .entry(opening.username.clone())
-            .or_default() += 1;
-        self.openings_by_relayed.insert(relayed, opening);
-    }
-
-    pub(super) fn remove_opening(&mut self, relayed: RelayedAddr) -> Option<Opening> {
-        let opening = self.openings_by_relayed.remove(&relayed)?;
-        self.forget_one_of(&opening.username);
-        Some(opening)
-    }
-
-    /// Forgets what is being opened for a client that went away.
-    pub(super) fn remove_opening_of(&mut self, client: &FiveTuple) {
-        let relayed = self
-            .openings_by_relayed
-            .iter()
-            .find(|(_, opening)| opening.client == *client)
-            .map(|(relayed, _)| *relayed);
-        if let Some(relayed) = relayed {
-            self.remove_opening(relayed);
+    /// An empty one that will hold about `expected` allocations.
+    pub(super) fn new(expected: usize, rng: &mut impl Rng) -> Self {
+        Self {
+            hash: KeyedHash::random(rng),
+            slots: Vec::new(),
+            free: Vec::new(),
+            slots_by_client: HashTable::with_capacity(expected.min(FIRST_ROOM)),
+            slots_by_expiry: BTreeSet::new(),
+            users: Holders::new(rng),
+            sources: Holders::new(rng),
         }
     }
 
-    pub(super) fn insert(&mut self, client: FiveTuple, allocation: Allocation) {
-        *self
-            .count_by_username
-            .entry(allocation.username.clone())
-            .or_default() += 1;
-        self.clients_by_relayed.insert(allocation.relayed, client);
-        self.clients_by_expiry.insert((allocation.expires, client));
-        self.allocations_by_client.insert(client, allocation);
+    pub(super) fn slot_of(&self, client: &FiveTuple) -> Option<u32> {
+        let is_it = |slot: &u32| self.get(*slot).is_some_and(|it| it.client == *client);
+        let hash = self.hash.of_client(client);
+        self.slots_by_client.find(hash, is_it).copied()
     }
 
-    pub(super) fn remove(&mut self, client: &FiveTuple) -> Option<Allocation> {
-        let allocation = self.allocations_by_client.remove(client)?;
-        self.clients_by_relayed.remove(&allocation.relayed);
-        self.clients_by_expiry
-            .remove(&(allocation.expires, *client));
-        self.forget_one_of(&allocation.username);
+    pub(super) fn get(&self, slot: u32) -> Option<&Allocation> {
+        self.slots.get(usize::try_from(slot).ok()?)?.as_deref()
+    }
+
+    pub(super) fn get_mut(&mut self, slot: u32) -> Option<&mut Allocation> {
+        self.slots
+            .get_mut(usize::try_from(slot).ok()?)?
+            .as_deref_mut()
+    }
+
+    pub(super) fn find(&self, client: &FiveTuple) -> Option<&Allocation> {
+        self.get(self.slot_of(client)?)
+    }
+
+    pub(super) fn find_mut(&mut self, client: &FiveTuple) -> Option<&mut Allocation> {
+        self.get_mut(self.slot_of(client)?)
+    }
+
+    /// All of them, in the order of their places.
+    pub(super) fn allocations_mut(&mut self) -> impl Iterator<Item = &mut Allocation> {
+        self.slots.iter_mut().filter_map(Option::as_deref_mut)
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.slots_by_client.len()
+    }
+
+    /// How many allocations this username has.
+    pub(super) fn count_of_user(&self, username: &str) -> usize {
+        self.users.count(username.as_bytes())
+    }
+
+    /// How many allocations clients behind this address, or in its IPv6 network, have.
+    pub(super) fn count_of_source(&self, ip: IpAddr) -> usize {
+        let (bytes, length) = source_of(ip);
+        self.sources.count(bytes.get(..length).unwrap_or(&bytes))
+    }
+
+    /// Whether an allocation was made by this username.
+    pub(super) fn is_of_user(&self, allocation: &Allocation, username: &str) -> bool {
+        self.users.name(allocation.user) == username.as_bytes()
+    }
+
+    pub(super) fn add_user(&mut self, username: &str) -> HolderId {
+        self.users.add(username.as_bytes())
+    }
+
+    pub(super) fn add_source(&mut self, ip: IpAddr) -> HolderId {
+        let (bytes, length) = source_of(ip);
+        self.sources.add(bytes.get(..length).unwrap_or(&bytes))
+    }
+
+    /// Where [`Self::insert`] will put the next allocation; `None` if there is no place.
+    pub(super) fn vacant(&self) -> Option<u32> {
+        match self.free.last() {
+            Some(slot) => Some(*slot),
+            None => {
+                let next = u32::try_from(self.slots.len()).ok()?;
+                (next < MAX_SLOTS).then_some(next)
+            }
+        }
+    }
+
+    /// Puts an allocation where [`Self::vacant`] said. Its user and source were added before, and there is no
+    /// other of the same client.
+    pub(super) fn insert(&mut self, allocation: Allocation) {
+        let Some(slot) = self.vacant() else { return };
+        let (hash, expires) = (self.hash.of_client(&allocation.client), allocation.due);
+        match self.free.pop() {
+            Some(_) => {
+                let free = usize::try_from(slot).ok();
+                if let Some(free) = free.and_then(|index| self.slots.get_mut(index)) {
+                    *free = Some(Box::new(allocation));
+                }
+            }
+            None => self.slots.push(Some(Box::new(allocation))),
+        }
+        self.slots_by_expiry.insert((expires, slot));
+        let (key, slots) = (&self.hash, &self.slots);
+        let hash_at = |slot: &u32| {
+            let index = usize::try_from(*slot).ok();
+            let at = index.and_then(|index| slots.get(index)?.as_deref());
+            at.map_or(0, |allocation| key.of_client(&allocation.client))
+        };
+        self.slots_by_client.insert_unique(hash, slot, hash_at);
+    }
+
+    pub(super) fn remove(&mut self, slot: u32) -> Option<Box<Allocation>> {
+        let allocation = self.slots.get_mut(usize::try_from(slot).ok()?)?.take()?;
+        self.free.push(slot);
+        let hash = self.hash.of_client(&allocation.client);
+        if let Ok(entry) = self.slots_by_client.find_entry(hash, |it| *it == slot) {
+            entry.remove();
+        }
+        self.slots_by_expiry.remove(&(allocation.due, slot));
+        self.users.remove(allocation.user);
+        self.sources.remove(allocation.source);
         Some(allocation)
     }
 
-    pub(super) fn set_expiry(&mut self, client: &FiveTuple, expires: Instant) {
-        if let Some(allocation) = self.allocations_by_client.get_mut(client) {
-            self.clients_by_expiry
-                .remove(&(allocation.expires, *client));
-            self.clients_by_expiry.insert((expires, *client));
-            allocation.expires = expires;
-        }
+    /// To be called whenever what an allocation has expires at another time than before.
+    pub(super) fn reschedule(&mut self, slot: u32) {
+        let Some(allocation) = self.get_mut(slot) else {
+            return;
+        };
+        let (before, Some(due)) = (allocation.due, allocation.first_expiry()) else {
+            return;
+        };
+        allocation.due = due;
+        self.slots_by_expiry.remove(&(before, slot));
+        self.slots_by_expiry.insert((due, slot));
     }
 
-    /// The allocation that expires first.
-    pub(super) fn first_to_expire(&self) -> Option<(Instant, FiveTuple)> {
-        self.clients_by_expiry.first().copied()
-    }
-
-    fn forget_one_of(&mut self, username: &str) {
-        if let Some(count) = self.count_by_username.get_mut(username) {
-            *count -= 1;
-            if *count == 0 {
-                self.count_by_username.remove(username);
-            }
-        }
+    /// The allocation of which something expires first.
+    pub(super) fn first_to_expire(&self) -> Option<(Instant, u32)> {
+        self.slots_by_expiry.first().copied()
     }
 }

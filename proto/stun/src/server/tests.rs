@@ -11,3 +11,5 @@ mod negotiation;
 mod peer_rules;
 mod peers;
 mod scene;
+mod sockets;
+mod two_addresses;

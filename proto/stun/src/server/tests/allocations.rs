@@ -18,19 +18,12 @@ const ANA: &str = "192.0.2.1:1000";
 const BEN: &str = "192.0.2.2:2000";
 
 #[test]
-fn an_allocation_is_answered_when_its_socket_is_open() {
+fn an_allocation_is_answered_at_once_and_costs_no_socket() {
     let mut scene = Scene::new();
     let ana = scene.client(ANA);
     let request = scene.authenticated(&ana, Method::ALLOCATE, udp_transport);
     assert_eq!(scene.say(ana.tuple, &request), Decision::Keep);
-    let Some(Event::OpenRelay { relayed }) = scene.server.poll_event() else {
-        panic!("a socket is wanted");
-    };
-    assert_eq!(scene.server.poll_transmit(), None);
-    // A retransmission in the meantime changes nothing.
-    scene.unheard(ana.tuple, &request);
-
-    scene.server.handle_relay_opened(relayed, scene.now);
+    assert_eq!(scene.server.poll_event(), None);
     let transmit = scene.server.poll_transmit().unwrap();
     assert_eq!(transmit.to, ana.tuple);
     let answer = super::scene::Answer {
@@ -38,37 +31,16 @@ fn an_allocation_is_answered_when_its_socket_is_open() {
     };
     assert_eq!(answer.error(), None);
     assert!(answer.is_authenticated_by(&ana));
-    assert_eq!(
-        answer.address(AttributeType::XOR_RELAYED_ADDRESS),
-        relayed.0
-    );
+    let relayed = answer.address(AttributeType::XOR_RELAYED_ADDRESS);
     assert_eq!(
         answer.address(AttributeType::XOR_MAPPED_ADDRESS),
         ana.tuple.client
     );
     assert_eq!(answer.lifetime(), 600);
-    assert_eq!(relayed.0.ip().to_string(), RELAYED_V4);
-    assert!(relayed.0.port() >= 49_152);
+    assert_eq!(relayed.ip().to_string(), RELAYED_V4);
+    assert!(relayed.port() >= 49_152);
+    assert_eq!(scene.ports.shard_of(RelayedAddr(relayed)), Some(Shard(0)));
     assert_eq!(scene.server.counters().allocations, 1);
-}
-
-#[test]
-fn a_port_that_cannot_be_opened_is_replaced_until_there_is_no_hope() {
-    let mut scene = Scene::new();
-    let ana = scene.client(ANA);
-    let request = scene.authenticated(&ana, Method::ALLOCATE, udp_transport);
-    assert_eq!(scene.say(ana.tuple, &request), Decision::Keep);
-    let mut tried = Vec::new();
-    while let Some(Event::OpenRelay { relayed }) = scene.server.poll_event() {
-        assert_eq!(scene.server.poll_transmit(), None);
-        tried.push(relayed);
-        scene.server.handle_relay_failed(relayed, scene.now);
-    }
-    assert_eq!(tried.len(), 8);
-    let payload = scene.server.poll_transmit().unwrap().payload;
-    let answer = super::scene::Answer { bytes: payload };
-    assert_eq!(answer.error(), Some(ErrorCode::INSUFFICIENT_CAPACITY));
-    assert!(!scene.server.has_allocation(&ana.tuple));
 }
 
 #[test]
@@ -161,46 +133,6 @@ fn an_ipv6_allocation_reaches_ipv6_peers_only() {
 }
 
 #[test]
-fn an_additional_family_is_refused_but_the_first_is_given() {
-    let mut scene = Scene::new();
-    let ana = scene.client(ANA);
-    let answer = scene.request(&ana, Method::ALLOCATE, |message| {
-        udp_transport(message).attribute(AttributeType::ADDITIONAL_ADDRESS_FAMILY, &[2, 0, 0, 0])
-    });
-    assert_eq!(answer.error(), None);
-    let message = answer.message();
-    let refused = message
-        .attribute(AttributeType::ADDRESS_ERROR_CODE)
-        .unwrap();
-    assert_eq!(refused, [2, 0, 4, 40]);
-}
-
-#[test]
-fn an_even_port_is_even_and_none_is_ever_reserved() {
-    let mut scene = Scene::new();
-    for host in 1..=20 {
-        let ana = scene.client(&format!("192.0.2.{host}:1000"));
-        let answer = scene.request(&ana, Method::ALLOCATE, |message| {
-            udp_transport(message).attribute(AttributeType::EVEN_PORT, &[0])
-        });
-        assert_eq!(
-            answer.address(AttributeType::XOR_RELAYED_ADDRESS).port() % 2,
-            0
-        );
-    }
-    let ben = scene.client(BEN);
-    for (kind, value) in [
-        (AttributeType::EVEN_PORT, &[0x80][..]),
-        (AttributeType::RESERVATION_TOKEN, &[1; 8][..]),
-    ] {
-        let answer = scene.request(&ben, Method::ALLOCATE, |message| {
-            udp_transport(message).attribute(kind, value)
-        });
-        assert_eq!(answer.error(), Some(ErrorCode::INSUFFICIENT_CAPACITY));
-    }
-}
-
-#[test]
 fn lifetimes_stay_between_the_default_and_the_longest() {
     let mut scene = Scene::new();
     for (host, (wished, given)) in [
@@ -236,6 +168,7 @@ fn lifetimes_stay_between_the_default_and_the_longest() {
 fn an_allocation_expires_and_its_socket_is_closed() {
     let mut scene = Scene::new();
     let (ana, relayed) = scene.allocated(ANA);
+    scene.permit(&ana, PEER);
     let (due, _) = scene.server.poll_timeout().unwrap();
     assert_eq!(due.saturating_since(scene.now.instant).as_secs(), 600);
     scene.wait(599);
@@ -255,6 +188,7 @@ fn an_allocation_expires_and_its_socket_is_closed() {
 fn a_refreshed_allocation_lives_on_and_one_refreshed_with_zero_ends() {
     let mut scene = Scene::new();
     let (ana, relayed) = scene.allocated(ANA);
+    scene.permit(&ana, PEER);
     scene.wait(500);
     assert_eq!(scene.refresh(&ana, 600).lifetime(), 600);
     scene.wait(599);
@@ -276,31 +210,13 @@ fn a_client_whose_stream_ended_has_no_allocation() {
     let mut scene = Scene::new();
     let ana = scene.client_over(Transport::Tcp, ANA);
     let relayed = scene.allocate(&ana);
+    scene.permit(&ana, PEER);
     scene.server.handle_disconnect(ana.tuple);
     assert_eq!(
         scene.server.poll_event(),
         Some(Event::CloseRelay { relayed })
     );
     assert!(!scene.server.has_allocation(&ana.tuple));
-}
-
-#[test]
-fn a_socket_opened_for_a_client_that_left_is_closed() {
-    let mut scene = Scene::new();
-    let ana = scene.client_over(Transport::Tcp, ANA);
-    let request = scene.authenticated(&ana, Method::ALLOCATE, udp_transport);
-    assert_eq!(scene.say(ana.tuple, &request), Decision::Keep);
-    let Some(Event::OpenRelay { relayed }) = scene.server.poll_event() else {
-        panic!("a socket is wanted");
-    };
-    scene.server.handle_disconnect(ana.tuple);
-    scene.server.handle_relay_opened(relayed, scene.now);
-    assert_eq!(
-        scene.server.poll_event(),
-        Some(Event::CloseRelay { relayed })
-    );
-    assert_eq!(scene.server.poll_transmit(), None);
-    assert_eq!(scene.server.counters().allocations, 0);
 }
 
 #[test]

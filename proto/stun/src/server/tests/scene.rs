@@ -38,6 +38,7 @@ pub(super) fn config() -> Config {
         ports: PortRange::DYNAMIC,
         listeners: vec![LISTENER.parse().unwrap()],
         own_ips: Vec::new(),
+        dont_fragment: false,
         service_ports: Vec::new(),
         peers: PeerRules::default(),
         behaviour: None,
@@ -47,6 +48,7 @@ pub(super) fn config() -> Config {
 
 pub(super) struct Scene {
     pub(super) server: Server<ChaCha20Rng>,
+    pub(super) ports: Arc<RelayedPorts>,
     pub(super) now: Now,
     secret: SharedSecret,
     rng: ChaCha20Rng,
@@ -86,8 +88,15 @@ impl Scene {
         let secret = config.secrets.current.clone();
         let ports = Arc::new(RelayedPorts::new(&config.relayed_ips, config.ports));
         Self {
-            server: Server::new(config, Shard(0), ports, ChaCha20Rng::seed_from_u64(1), now)
-                .unwrap(),
+            server: Server::new(
+                config,
+                Shard(0),
+                Arc::clone(&ports),
+                ChaCha20Rng::seed_from_u64(1),
+                now,
+            )
+            .unwrap(),
+            ports,
             now,
             secret,
             rng: ChaCha20Rng::seed_from_u64(2),
