@@ -14,6 +14,7 @@
 use std::collections::VecDeque;
 
 use rand_core::CryptoRng;
+use serde::{Deserialize, Serialize};
 
 use crate::envelope::MAX_BODY;
 use crate::primitives::{self, NONCE, TAG};
@@ -99,6 +100,13 @@ struct Instance {
     window: Window,
 }
 
+/// What an opener has opened, to be stored beside the secrets of its epoch.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Opened {
+    live: Vec<([u8; INSTANCE], Window)>,
+    closed: VecDeque<[u8; INSTANCE]>,
+}
+
 /// Opens the peer's messages of one epoch, each once.
 pub struct QuickOpener {
     quick: Secret<32>,
@@ -117,6 +125,31 @@ impl QuickOpener {
             peer_leaf,
             live: VecDeque::new(),
             closed: VecDeque::new(),
+        }
+    }
+
+    /// An opener that refuses what another one of the same epoch has opened.
+    #[must_use]
+    pub fn restore(secrets: &EpochSecrets, peer_leaf: u32, opened: Opened) -> Self {
+        let live = opened.live.into_iter().map(|(id, window)| Instance {
+            id,
+            key: instance_key(&secrets.quick, peer_leaf, &id),
+            window,
+        });
+        Self {
+            live: live.collect(),
+            closed: opened.closed,
+            ..Self::new(secrets, peer_leaf)
+        }
+    }
+
+    /// What was opened so far.
+    #[must_use]
+    pub fn opened(&self) -> Opened {
+        let live = self.live.iter();
+        Opened {
+            live: live.map(|one| (one.id, one.window.clone())).collect(),
+            closed: self.closed.clone(),
         }
     }
 

@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! A window over the counters that were seen, as RFC 6479 describes it.
 
+use serde::{Deserialize, Serialize};
+
 /// How far behind the newest counter one may be.
 const SPAN: u64 = 1024;
 const WORDS: usize = 17; // SPAN / 64, and one that is being filled
 
 /// Remembers the last [`SPAN`] counters.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Window {
     newest: Option<u64>,
     seen: [u64; WORDS],

@@ -549,6 +549,7 @@ impl Client {
     /// Closes every link and says nothing: the vault is being closed.
     pub(crate) fn close_links(&mut self, base: &mut Base) {
         for contact in self.contacts.values_mut() {
+            contact.save_opened(base);
             if let Some(link) = contact.link.take() {
                 base.link(LinkAction::Close { link: link.id });
             }

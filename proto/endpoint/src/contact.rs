@@ -15,7 +15,7 @@ use hither_api::{Capability, MailboxId, header, limits, path};
 use hither_crypto::envelope::{self, HeaderKey, Kind};
 use hither_crypto::identity::{Fingerprint, PublicIdentity};
 use hither_crypto::invitation::{PendingInvitation, Transcript};
-use hither_crypto::quick::{QuickOpener, QuickSealer};
+use hither_crypto::quick::{Opened, QuickOpener, QuickSealer};
 use hither_crypto::session::{EpochSecrets, Session};
 use hither_sansio::{Duration, Instant, Now, UnixTime};
 use serde::{Deserialize, Serialize};
@@ -52,6 +52,8 @@ const LONGEST_WAIT: Duration = Duration::from_secs(3600);
 /// Without an acknowledgement they are asked for one, a little after a loss could be told from a delay.
 const SYNC_CHANNEL: Duration = Duration::from_secs(6);
 const SYNC_MAILBOX: Duration = Duration::from_secs(61);
+/// Which signals came is stored this long after one came, or with whatever else is stored before.
+const OPENED_STORED_WITHIN: Duration = Duration::from_secs(1);
 /// Signals on their way into one mailbox at the same time.
 const MAX_SIGNALS: usize = 64;
 /// Header keys of past epochs.
@@ -199,6 +201,8 @@ pub(crate) struct Contact {
     receiver: Receiver<Sealed>,
     sealer: Option<(u64, QuickSealer)>,
     openers: BTreeMap<u64, QuickOpener>,
+    /// When it is stored which signals came.
+    opened_due: Option<Instant>,
     held: VecDeque<Held>,
     /// Mailbox sequences to be acknowledged to the node after this drain.
     settled: Vec<([u8; 32], u64)>,
@@ -247,6 +251,7 @@ impl Contact {
             stored,
             sealer: None,
             openers: BTreeMap::new(),
+            opened_due: None,
             held: VecDeque::new(),
             settled: Vec::new(),
             ack_due: None,
@@ -318,6 +323,7 @@ impl Contact {
         }
         self.stored.next_out = self.sender.next();
         self.stored.received = self.receiver.received();
+        self.save_opened(base);
         base.put(&format!("{}state", Self::prefix(self.id)), &self.stored);
         if !core::mem::take(&mut self.stepped) {
             return;
@@ -327,6 +333,28 @@ impl Contact {
             match change.value {
                 Some(value) => base.put(&name, &(change.key, value)),
                 None => base.delete(&name),
+            }
+        }
+    }
+
+    /// Stores which signals came, so that none is taken again after a reload.
+    pub(crate) fn save_opened(&mut self, base: &mut Base) {
+        if self.opened_due.take().is_some() {
+            let openers = self.openers.iter();
+            let opened: Vec<(u64, Opened)> = openers
+                .map(|(epoch, opener)| (*epoch, opener.opened()))
+                .collect();
+            base.put(&format!("{}quick", Self::prefix(self.id)), &opened);
+        }
+    }
+
+    /// Takes over what [`Self::save_opened`] stored.
+    pub(crate) fn restore_opened(&mut self, opened: Vec<(u64, Opened)>) {
+        let leaf = self.session.peer_leaf();
+        for (epoch, opened) in opened {
+            if let Some(secrets) = self.secrets_of(epoch) {
+                let opener = QuickOpener::restore(&secrets, leaf, opened);
+                self.openers.insert(epoch, opener);
             }
         }
     }
@@ -644,6 +672,7 @@ impl Contact {
             self.typing_until,
             self.sync_due,
             self.receipt_due,
+            self.opened_due,
         ]
         .into_iter()
         .flatten()
@@ -664,6 +693,9 @@ impl Contact {
         }
         if self.receipt_due.is_some_and(|due| due <= now.instant) {
             self.tell_receipts(base);
+        }
+        if self.opened_due.is_some_and(|due| due <= now.instant) {
+            self.save_opened(base);
         }
         while self
             .held

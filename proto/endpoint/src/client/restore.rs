@@ -122,7 +122,7 @@ fn restore_contact(
         }
     }
     let session = Session::restore(entries).ok()?;
-    let contact = Contact::new(
+    let mut contact = Contact::new(
         id,
         stored,
         profile,
@@ -131,5 +131,9 @@ fn restore_contact(
         identity.fingerprint(),
         waiting,
     );
+    let opened = records.get(&format!("{prefix}quick"));
+    if let Some(opened) = opened.and_then(|bytes| read_record(bytes)) {
+        contact.restore_opened(opened);
+    }
     Some((contact, texts.into_values().collect()))
 }

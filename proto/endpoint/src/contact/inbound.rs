@@ -9,7 +9,8 @@ use hither_crypto::session::{EpochSecrets, Received};
 use hither_sansio::Now;
 
 use super::{
-    ACK_DELAY, Contact, HELD_FOR, Held, Inbound, MAX_HELD, Sealed, Source, Stray, Turn, digest,
+    ACK_DELAY, Contact, HELD_FOR, Held, Inbound, MAX_HELD, OPENED_STORED_WITHIN, Sealed, Source,
+    Stray, Turn, digest,
 };
 use crate::ContactState;
 use crate::base::Base;
@@ -123,6 +124,8 @@ impl Contact {
         let Ok(plaintext) = opener.open(body) else {
             return;
         };
+        self.opened_due
+            .get_or_insert(now.instant + OPENED_STORED_WITHIN);
         match Signal::parse(&plaintext) {
             Ok(Signal::Ack { up_to, sent }) => {
                 if up_to > self.sender.sent() {

@@ -10,7 +10,8 @@ use hither_api::{MailboxId, Problem, ServerFrame};
 use super::world::{ANA, BEN, World, cases};
 use crate::payload::{Address, Hello, Payload, Signal};
 use crate::{
-    ContactState, Delivery, HttpFailure, HttpResponse, LinkEvent, NodeState, Notice, SocketEvent,
+    Command, ContactState, Delivery, HttpFailure, HttpResponse, LinkEvent, NodeState, Notice,
+    SocketEvent,
 };
 
 fn tampering_seen(world: &World, who: usize) -> bool {
@@ -107,6 +108,35 @@ fn a_message_that_was_altered_comes_again_within_seconds_and_nothing_waits_behin
     world.say(ANA, "more");
     world.run(9);
     assert_eq!(world.received(BEN), ["precious", "more"]);
+}
+
+#[test]
+fn a_signal_is_not_taken_again_after_a_reload() {
+    let mut world = World::friends(1);
+    world.run(5);
+    let contact = world.friend(BEN);
+    world.node.record.clear();
+    world.tell(BEN, Command::Typing { contact });
+    world.run_ms(500);
+    assert!(world.contact(ANA).typing);
+    let recorded = world.node.record.clone();
+    assert_eq!(recorded.len(), 1, "a sign of typing and nothing else");
+    world.run(8);
+    for reload in [false, true] {
+        if reload {
+            world.restart(ANA);
+            world.run(2);
+        }
+        assert!(!world.contact(ANA).typing);
+        for (mailbox, bytes) in recorded.clone() {
+            world.with_node(|node| node.put(mailbox, bytes));
+        }
+        world.run(1);
+        assert!(!world.contact(ANA).typing, "reload: {reload}");
+    }
+    world.tell(BEN, Command::Typing { contact });
+    world.run_ms(500);
+    assert!(world.contact(ANA).typing, "a new one is taken");
 }
 
 #[test]
@@ -466,7 +496,7 @@ proptest! {
         let mut rng = ChaCha20Rng::seed_from_u64(seed);
         let mut world = World::friends(seed);
         let contact = world.friend(ANA);
-        world.tell(ANA, crate::Command::Call { contact, video: true });
+        world.tell(ANA, Command::Call { contact, video: true });
         world.run(1);
         for _ in 0..60 {
             let length = usize::try_from(rng.next_u64() % 300).unwrap();
@@ -490,7 +520,7 @@ proptest! {
             world.drain(ANA);
             world.run_ms(rng.next_u64() % 500);
         }
-        world.tell(ANA, crate::Command::HangUp);
+        world.tell(ANA, Command::HangUp);
         world.run(60);
         assert_friends(&mut world);
     }
