@@ -48,6 +48,7 @@ fn config(listen: SocketAddr) -> RelayConfig {
         realm: REALM.to_owned(),
         limits: Limits {
             max_allocations: ALLOCATIONS,
+            max_allocations_per_source: ALLOCATIONS,
             unauthenticated: Allowance::UNLIMITED,
             // coturn's default is an hour too.
             nonce_lifetime: Duration::from_secs(3_600),

@@ -35,6 +35,7 @@ mod reply;
 mod requests;
 mod sockets;
 mod table;
+mod tenants;
 #[cfg(test)]
 mod tests;
 mod tuple;

@@ -34,48 +34,33 @@ impl<R: CryptoRng> Server<R> {
     ) -> Outcome {
         if let Some(allocation) = self.table.find(&client) {
             let is_same = allocation.made_by.by == reply_to.id;
-            return match is_same && self.table.is_of_user(allocation, &username) {
+            return match is_same && *allocation.username == *username {
                 true => Ok(Some(allocated(allocation, now))),
                 false => Err(ErrorCode::ALLOCATION_MISMATCH.into()),
             };
         }
         let wish = Wish::parse(request, &self.config.limits)?;
         self.refuse_if_draining(&client)?;
-        self.check_quotas(&client, &username)?;
         let slot = self
             .table
             .vacant()
             .ok_or(ErrorCode::INSUFFICIENT_CAPACITY)?;
-        let (relays, token, refused) = self.draw(wish, client.local.ip(), slot, now)?;
-        let holders = (
-            self.table.add_user(&username),
-            self.table.add_source(client.client.ip()),
-        );
+        let source = client.client.ip();
+        let username = self.ports.admit(&username, source, &self.config.limits)?;
+        let drawn = self.draw(wish, client.local.ip(), slot, now);
+        let (relays, token, refused) =
+            drawn.inspect_err(|_| self.ports.dismiss(&username, source))?;
         let made_by = Made {
             by: reply_to.id,
             token,
             refused,
         };
         let lifetime = (now, wish.lifetime);
-        let allocation = Allocation::new(client, relays, holders, key, made_by, lifetime);
+        let allocation = Allocation::new(client, relays, username, key, made_by, lifetime);
         let answer = allocated(&allocation, now);
         self.table.insert(allocation);
         self.counters.allocations_made += 1;
         Ok(Some(answer))
-    }
-
-    fn check_quotas(&self, client: &FiveTuple, username: &str) -> Result<(), Refusal> {
-        let (limits, table) = (&self.config.limits, &self.table);
-        let source = client.client.ip();
-        if table.count_of_user(username) >= limits.max_allocations_per_username
-            || table.count_of_source(source) >= limits.max_allocations_per_source
-        {
-            return Err(ErrorCode::ALLOCATION_QUOTA_REACHED.into());
-        }
-        if table.len() >= limits.max_allocations {
-            return Err(ErrorCode::INSUFFICIENT_CAPACITY.into());
-        }
-        Ok(())
     }
 
     /// Relayed addresses for the allocation that will be in this place.

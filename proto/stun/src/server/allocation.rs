@@ -14,11 +14,13 @@
 mod bandwidth;
 mod peers;
 
+use core::net::IpAddr;
+use std::sync::Arc;
+
 use hither_sansio::{Duration, Instant};
 
 use super::ports::Token;
 use super::reply::ReplyTo;
-use super::table::HolderId;
 use super::tuple::{FiveTuple, PeerAddr, RelayedAddr};
 use crate::address::AddressFamily;
 use crate::channel_data::ChannelNumber;
@@ -26,7 +28,6 @@ use crate::error_code::ErrorCode;
 use crate::integrity::IntegrityKey;
 use crate::transaction::TransactionId;
 use bandwidth::Bandwidth;
-use core::net::IpAddr;
 pub(super) use peers::{BindError, Full, NoWay, Peers, Way};
 
 /// How many requests of one client wait for its sockets. Further ones are not answered; they come again.
@@ -42,8 +43,8 @@ pub(super) struct Allocation {
     pub(super) bandwidth: Bandwidth,
     /// When the table looks at it next: the first expiry.
     pub(super) due: Instant,
-    pub(super) user: HolderId,
-    pub(super) source: HolderId,
+    /// Kept once for all that it has.
+    pub(super) username: Arc<str>,
     /// Of the username, so that it is not derived for each request.
     pub(super) key: IntegrityKey,
     pub(super) made_by: Made,
@@ -105,7 +106,7 @@ impl Allocation {
     pub(super) fn new(
         client: FiveTuple,
         relays: [Option<RelayedAddr>; 2],
-        (user, source): (HolderId, HolderId),
+        username: Arc<str>,
         key: IntegrityKey,
         made_by: Made,
         (now, lifetime): (Instant, Duration),
@@ -126,8 +127,7 @@ impl Allocation {
             v6: relay(v6),
             bandwidth: Bandwidth::new(now),
             due: expires,
-            user,
-            source,
+            username,
             key,
             made_by,
             waiting: Vec::new(),

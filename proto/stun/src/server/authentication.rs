@@ -91,7 +91,7 @@ impl<R: CryptoRng> Server<R> {
         let username = core::str::from_utf8(username).ok()?;
         let expiry = credential::expiry(username)?;
         let held = self.table.find(client);
-        let held = held.filter(|allocation| self.table.is_of_user(allocation, username));
+        let held = held.filter(|allocation| *allocation.username == *username);
         let known_key = held.map(|allocation| &allocation.key);
         let known_key = known_key.filter(|key| request.verify_integrity(key));
         let key = known_key

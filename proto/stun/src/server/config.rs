@@ -64,7 +64,7 @@ impl PortRange {
 /// Bounds on what clients can make the relay hold.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
-    /// Allocations in all.
+    /// Allocations in all, of all shards together.
     pub max_allocations: usize,
     /// Allocations of one username.
     pub max_allocations_per_username: usize,

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Who owns which relayed port: the one thing that the shards of a relay share.
+//! What the shards of a relay share: who owns which relayed port, and how many allocations there are whose.
 //!
 //! Ports are drawn so that nobody can guess them (RFC 8656 §7.2, RFC 6056), claimed by one atomic exchange, and
 //! looked up by one atomic load: that lookup is how data between two clients finds its way without a socket.
@@ -9,14 +9,16 @@
 use core::fmt;
 use core::net::{IpAddr, SocketAddr};
 use core::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use hither_sansio::{Duration, Instant};
 use rand_core::Rng;
 
-use super::config::PortRange;
+use super::config::{Limits, PortRange};
+use super::tenants::Tenants;
 use super::tuple::RelayedAddr;
 use crate::address::AddressFamily;
+use crate::error_code::ErrorCode;
 
 /// How long a reserved port waits for its token (RFC 8656 §7.2).
 pub(super) const RESERVATION_LIFETIME: Duration = Duration::from_secs(30);
@@ -46,6 +48,7 @@ pub struct RelayedPorts {
     range: PortRange,
     ips: Box<[PortsOfIp]>,
     reservations: Mutex<Vec<Reservation>>,
+    tenants: Mutex<Tenants>,
 }
 
 struct PortsOfIp {
@@ -84,6 +87,7 @@ impl RelayedPorts {
             range,
             ips: ips.iter().map(of_ip).collect(),
             reservations: Mutex::default(),
+            tenants: Mutex::default(),
         }
     }
 
@@ -93,6 +97,12 @@ impl RelayedPorts {
         self.owner(relayed).map(|owner| owner.shard)
     }
 
+    /// How many allocations there are, on all shards.
+    #[must_use]
+    pub fn allocations(&self) -> usize {
+        self.tenants().count()
+    }
+
     /// How many ports somebody owns or has reserved. It looks at every port.
     #[must_use]
     pub fn taken(&self) -> usize {
@@ -100,6 +110,22 @@ impl RelayedPorts {
         owners
             .filter(|owner| owner.load(Ordering::Relaxed) != FREE)
             .count()
+    }
+
+    /// Notes one more allocation of this username and client, if all bounds allow it, whichever shards the
+    /// others are on.
+    pub(super) fn admit(
+        &self,
+        username: &str,
+        source: IpAddr,
+        limits: &Limits,
+    ) -> Result<Arc<str>, ErrorCode> {
+        self.tenants().admit(username, source, limits)
+    }
+
+    /// Notes that one that was admitted is gone.
+    pub(super) fn dismiss(&self, username: &Arc<str>, source: IpAddr) {
+        self.tenants().dismiss(username, source);
     }
 
     /// The address to relay from for a client that sent to `local`: that one, if it is one of ours; else the
@@ -197,6 +223,10 @@ impl RelayedPorts {
         let index = usize::from(at.port().checked_sub(self.range.first)?);
         let ports = self.ips.iter().find(|ports| ports.ip == at.ip())?;
         ports.owners.get(index)
+    }
+
+    fn tenants(&self) -> MutexGuard<'_, Tenants> {
+        self.tenants.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn reservations(&self) -> MutexGuard<'_, Vec<Reservation>> {

@@ -115,7 +115,8 @@ impl<R: CryptoRng> Server<R> {
         // RFC 8656 §5: everything but Allocate is about the five-tuple's own allocation.
         let slot = self.table.slot_of(&client);
         let slot = slot.ok_or(ErrorCode::ALLOCATION_MISMATCH)?;
-        if !self.belongs_to(slot, &authenticated.username) {
+        let allocation = self.table.get(slot);
+        if allocation.is_none_or(|allocation| *allocation.username != *authenticated.username) {
             return Err(ErrorCode::WRONG_CREDENTIALS.into());
         }
         match request.method() {
@@ -125,11 +126,6 @@ impl<R: CryptoRng> Server<R> {
             }
             _ => self.channel_bind(slot, request, reply_to, now.instant),
         }
-    }
-
-    fn belongs_to(&self, slot: u32, username: &str) -> bool {
-        let allocation = self.table.get(slot);
-        allocation.is_some_and(|allocation| self.table.is_of_user(allocation, username))
     }
 
     /// [`unknown_attributes`], of which one is known if the host can do what it asks.

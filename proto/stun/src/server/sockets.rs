@@ -37,7 +37,7 @@ impl<R: CryptoRng> Server<R> {
         };
         let relay = allocation.take_relay(family);
         if allocation.first_expiry().is_none() {
-            self.table.remove(slot);
+            self.remove(slot);
         } else {
             self.table.reschedule(slot);
         }
@@ -51,6 +51,8 @@ impl<R: CryptoRng> Server<R> {
         let Some(allocation) = self.table.remove(slot) else {
             return;
         };
+        let source = allocation.client.client.ip();
+        self.ports.dismiss(&allocation.username, source);
         for relay in allocation.relays() {
             self.close(slot, *relay);
         }

@@ -1,10 +1,8 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! All allocations of one server: in places that relayed ports lead to, found by client, and by expiry.
 
-mod holders;
 mod keyed_hash;
 
-use core::net::IpAddr;
 use std::collections::BTreeSet;
 
 use hashbrown::HashTable;
@@ -14,8 +12,6 @@ use rand_core::Rng;
 use super::allocation::Allocation;
 use super::ports::MAX_SLOTS;
 use super::tuple::FiveTuple;
-pub(super) use holders::HolderId;
-use holders::{Holders, source_of};
 use keyed_hash::KeyedHash;
 
 /// How many places the index has room for from the start, so that it does not grow in the middle of calls.
@@ -32,8 +28,6 @@ pub(super) struct Table {
     free: Vec<u32>,
     slots_by_client: HashTable<u32>,
     slots_by_expiry: BTreeSet<(Instant, u32)>,
-    users: Holders,
-    sources: Holders,
 }
 
 impl Table {
@@ -45,8 +39,6 @@ impl Table {
             free: Vec::new(),
             slots_by_client: HashTable::with_capacity(expected.min(FIRST_ROOM)),
             slots_by_expiry: BTreeSet::new(),
-            users: Holders::new(rng),
-            sources: Holders::new(rng),
         }
     }
 
@@ -83,31 +75,6 @@ impl Table {
         self.slots_by_client.len()
     }
 
-    /// How many allocations this username has.
-    pub(super) fn count_of_user(&self, username: &str) -> usize {
-        self.users.count(username.as_bytes())
-    }
-
-    /// How many allocations clients behind this address, or in its IPv6 network, have.
-    pub(super) fn count_of_source(&self, ip: IpAddr) -> usize {
-        let (bytes, length) = source_of(ip);
-        self.sources.count(bytes.get(..length).unwrap_or(&bytes))
-    }
-
-    /// Whether an allocation was made by this username.
-    pub(super) fn is_of_user(&self, allocation: &Allocation, username: &str) -> bool {
-        self.users.name(allocation.user) == username.as_bytes()
-    }
-
-    pub(super) fn add_user(&mut self, username: &str) -> HolderId {
-        self.users.add(username.as_bytes())
-    }
-
-    pub(super) fn add_source(&mut self, ip: IpAddr) -> HolderId {
-        let (bytes, length) = source_of(ip);
-        self.sources.add(bytes.get(..length).unwrap_or(&bytes))
-    }
-
     /// Where [`Self::insert`] will put the next allocation; `None` if there is no place.
     pub(super) fn vacant(&self) -> Option<u32> {
         match self.free.last() {
@@ -119,8 +86,7 @@ impl Table {
         }
     }
 
-    /// Puts an allocation where [`Self::vacant`] said. Its user and source were added before, and there is no
-    /// other of the same client.
+    /// Puts an allocation where [`Self::vacant`] said. There is no other of the same client.
     pub(super) fn insert(&mut self, allocation: Allocation) {
         let Some(slot) = self.vacant() else { return };
         let (hash, expires) = (self.hash.of_client(&allocation.client), allocation.due);
@@ -151,8 +117,6 @@ impl Table {
             entry.remove();
         }
         self.slots_by_expiry.remove(&(allocation.due, slot));
-        self.users.remove(allocation.user);
-        self.sources.remove(allocation.source);
         Some(allocation)
     }
 

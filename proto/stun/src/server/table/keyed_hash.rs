@@ -38,12 +38,6 @@ impl KeyedHash {
         hasher.finish()
     }
 
-    pub(super) fn of_bytes(&self, bytes: &[u8]) -> u64 {
-        let mut hasher = self.begin();
-        hasher.write(bytes);
-        hasher.finish()
-    }
-
     const fn begin(&self) -> FoldHasher<'_> {
         FoldHasher::with_seed(self.seed, &self.shared)
     }
