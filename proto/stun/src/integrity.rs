@@ -82,7 +82,7 @@ impl PasswordAlgorithm {
 #[derive(Clone)]
 pub struct IntegrityKey {
     key: Zeroizing<Vec<u8>>,
-    integrity: Integrity,
+    negotiated: Option<PasswordAlgorithm>,
 }
 
 impl IntegrityKey {
@@ -93,7 +93,7 @@ impl IntegrityKey {
     #[must_use]
     pub fn long_term(username: &str, realm: &str, password: &str) -> Self {
         let key = digest::<Md5>(&[username, realm, password]);
-        Self::new(key, Integrity::Sha1)
+        Self::new(key, None)
     }
 
     /// The key of a long-term credential whose algorithm was negotiated (RFC 8489 §18.5.1). What it signs
@@ -110,26 +110,34 @@ impl IntegrityKey {
             PasswordAlgorithm::Md5 => digest::<Md5>(&parts),
             PasswordAlgorithm::Sha256 => digest::<Sha256>(&parts),
         };
-        Self::new(key, Integrity::Sha256)
+        Self::new(key, Some(algorithm))
     }
 
     /// The key of a short-term credential: the password itself (RFC 8489 §9.1.1). What it signs bears a
     /// MESSAGE-INTEGRITY, as ICE has it (RFC 8445 §7.2.2).
     #[must_use]
     pub fn short_term(password: &str) -> Self {
-        Self::new(password.as_bytes().to_vec(), Integrity::Sha1)
+        Self::new(password.as_bytes().to_vec(), None)
     }
 
     /// Which attribute a message signed with this key bears.
     #[must_use]
     pub const fn integrity(&self) -> Integrity {
-        self.integrity
+        match self.negotiated {
+            None => Integrity::Sha1,
+            Some(_) => Integrity::Sha256,
+        }
     }
 
-    fn new(key: Vec<u8>, integrity: Integrity) -> Self {
+    /// The algorithm that was negotiated, if any was.
+    pub(crate) const fn negotiated_algorithm(&self) -> Option<PasswordAlgorithm> {
+        self.negotiated
+    }
+
+    fn new(key: Vec<u8>, negotiated: Option<PasswordAlgorithm>) -> Self {
         Self {
             key: Zeroizing::new(key),
-            integrity,
+            negotiated,
         }
     }
 

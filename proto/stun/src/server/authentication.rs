@@ -93,7 +93,9 @@ impl<R: CryptoRng> Server<R> {
         let held = self.table.find(client);
         let held = held.filter(|allocation| *allocation.username == *username);
         let known_key = held.map(|allocation| &allocation.key);
-        let known_key = known_key.filter(|key| request.verify_integrity(key));
+        let known_key = known_key
+            .filter(|key| key.negotiated_algorithm() == algorithm)
+            .filter(|key| request.verify_integrity(key));
         let key = known_key
             .cloned()
             .or_else(|| self.derive_key(request, username, algorithm))?;

@@ -73,6 +73,31 @@ fn who_negotiates_is_answered_with_sha256_whichever_algorithm_it_chose() {
 }
 
 #[test]
+fn each_request_of_an_allocation_is_answered_as_it_was_negotiated_itself() {
+    let mut scene = Scene::new();
+    let ana = scene.client(ANA);
+    scene.allocate(&ana);
+    for algorithm in [
+        Some(PasswordAlgorithm::Md5),
+        None,
+        Some(PasswordAlgorithm::Sha256),
+        None,
+    ] {
+        let (request, key) = match algorithm {
+            Some(algorithm) => (
+                negotiating(&mut scene, &ana, Method::REFRESH, algorithm),
+                negotiated(&ana, algorithm),
+            ),
+            None => (identified(&mut scene, &ana, Method::REFRESH), ana.key()),
+        };
+        let answer = scene.hear(ana.tuple, &request.finish(Some(&key), false).unwrap());
+        assert_eq!(answer.error(), None);
+        assert_eq!(answer.message().integrity(), Some(key.integrity()));
+        assert!(answer.message().verify_integrity(&key));
+    }
+}
+
+#[test]
 fn who_negotiates_is_refused_with_sha256_too() {
     let mut scene = Scene::new();
     let ana = scene.client(ANA);
