@@ -407,7 +407,7 @@ impl<'a> Peers<'a> {
             // A datagram of its own; all in a batch are of one length here.
             Means::Batched => self.batch.received.first().map_or(0, |&(_, length)| length),
             // As long as what the client sent last.
-            Means::Segmented => self.payload_of_flow[flow],
+            Means::Segmented => 65_536,
         };
         if payload == 0 {
             return Ok(());

@@ -223,8 +223,9 @@ impl<'a> Traffic<'a> {
         let paced = self.pace(rate, time);
         let mut delays = self.delays.take().unwrap_or_default();
         let tally = paced?;
-        if tally.loss() > 0.01 {
-            return Err(BenchError::Lossy(tally.loss()));
+        let lost = 1.0 - (tally.received + tally.late) as f64 / tally.sent.max(1) as f64;
+        if lost > 0.01 {
+            return Err(BenchError::Lossy(lost));
         }
         delays.sort_unstable();
         Ok(delays)

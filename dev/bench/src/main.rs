@@ -45,10 +45,11 @@ use crate::payload::Pool;
 use crate::servers::Contender;
 
 const HELP: &str = "\
-Usage: cargo xtask bench relay [--quick] [--only <names>]
+Usage: cargo xtask bench relay [--quick] [--only <names>] [--shapes <flows>x<burst>]
 
-  --quick         fewer shapes and shorter rounds: under a minute
-  --only <names>  some of: packets, delays, setups, memory, crowd; with commas between
+  --quick            fewer shapes and shorter rounds: under a minute
+  --only <names>     some of: packets, delays, setups, memory, crowd; with commas between
+  --shapes <shapes>  what is sent for `packets`: 1x20 is one flow in bursts of twenty; with commas between
 ";
 
 const SECTIONS: [&str; 5] = ["packets", "delays", "setups", "memory", "crowd"];
@@ -149,6 +150,7 @@ fn usage() -> ExitCode {
 struct Choice {
     is_quick: bool,
     sections: Vec<&'static str>,
+    shapes: Option<Vec<(usize, usize)>>,
 }
 
 impl Choice {
@@ -156,6 +158,7 @@ impl Choice {
         let mut choice = Self {
             is_quick: false,
             sections: SECTIONS.to_vec(),
+            shapes: None,
         };
         let mut words = words.iter();
         while let Some(&word) = words.next() {
@@ -166,10 +169,26 @@ impl Choice {
                     let known = |name: &str| SECTIONS.into_iter().find(|&section| section == name);
                     choice.sections = names.map(known).collect::<Option<_>>()?;
                 }
+                "--shapes" => {
+                    let shapes = words.next()?.split(',');
+                    choice.shapes = Some(shapes.map(parse_shape).collect::<Option<_>>()?);
+                }
                 _ => return None,
             }
         }
         Some(choice)
+    }
+
+    fn effort(&self) -> Effort {
+        let mut effort = if self.is_quick {
+            Effort::quick()
+        } else {
+            Effort::full()
+        };
+        if let Some(shapes) = &self.shapes {
+            effort.patterns.clone_from(shapes);
+        }
+        effort
     }
 
     fn has(&self, section: &str) -> bool {
@@ -185,12 +204,7 @@ fn bench(choice: &Choice) -> Result<(), BenchError> {
     let pool = Pool::new();
     let is_quick = choice.is_quick;
     if choice.has("packets") {
-        let effort = if is_quick {
-            Effort::QUICK
-        } else {
-            Effort::FULL
-        };
-        packets::measure(cores, effort, &pool)?;
+        packets::measure(cores, &choice.effort(), &pool)?;
     }
     if choice.has("delays") {
         let round = Duration::from_millis(if is_quick { 100 } else { 400 });
@@ -239,6 +253,13 @@ fn machine() -> String {
         kernel.trim_end(),
         env!("CARGO_PKG_VERSION"),
     )
+}
+
+/// Flows and datagrams in a burst, within what there is room for.
+fn parse_shape(text: &str) -> Option<(usize, usize)> {
+    let (flows, burst) = text.split_once('x')?;
+    let (flows, burst) = (flows.parse().ok()?, burst.parse().ok()?);
+    ((1..=packets::FLOWS).contains(&flows) && (1..=40).contains(&burst)).then_some((flows, burst))
 }
 
 fn parse_means(name: &str) -> Option<Means> {

@@ -8,7 +8,7 @@ use crate::BenchError;
 use crate::cores::Cores;
 use crate::figures::{Table, maybe, median, ratio, whole};
 use crate::flows::{self, End, Relation};
-use crate::generator::{Shape, Traffic};
+use crate::generator::{Shape, Tally, Traffic};
 use crate::payload::Pool;
 use crate::servers::{Contender, Server};
 
@@ -18,10 +18,11 @@ const MAX_LOSS: f64 = 0.005;
 /// The price is measured at this part of the highest rate.
 const LOAD: f64 = 0.9;
 
-const FLOWS: usize = 500;
+/// How many flows are set up.
+pub(crate) const FLOWS: usize = 500;
 
 /// How long, how often and with what.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Effort {
     pub(crate) probe: Duration,
     pub(crate) step: Duration,
@@ -29,38 +30,41 @@ pub(crate) struct Effort {
     pub(crate) round: Duration,
     pub(crate) rounds: usize,
     /// Flows and datagrams in a burst.
-    pub(crate) patterns: &'static [(usize, usize)],
-    pub(crate) relations: &'static [Relation],
+    pub(crate) patterns: Vec<(usize, usize)>,
 }
 
 impl Effort {
-    pub(crate) const FULL: Self = Self {
-        probe: Duration::from_millis(40),
-        step: Duration::from_millis(120),
-        steps: 6,
-        round: Duration::from_millis(150),
-        rounds: 3,
-        patterns: &[
-            (1, 20),
-            (1, 8),
-            (1, 1),
-            (64, 20),
-            (64, 8),
-            (64, 1),
-            (500, 1),
-        ],
-        relations: &[Relation::Pair, Relation::Peer],
-    };
+    /// For figures that shall stand.
+    pub(crate) fn full() -> Self {
+        Self {
+            probe: Duration::from_millis(40),
+            step: Duration::from_millis(120),
+            steps: 6,
+            round: Duration::from_millis(150),
+            rounds: 3,
+            patterns: vec![
+                (1, 20),
+                (1, 8),
+                (1, 1),
+                (64, 20),
+                (64, 8),
+                (64, 1),
+                (500, 1),
+            ],
+        }
+    }
 
-    pub(crate) const QUICK: Self = Self {
-        probe: Duration::from_millis(20),
-        step: Duration::from_millis(50),
-        steps: 4,
-        round: Duration::from_millis(60),
-        rounds: 3,
-        patterns: &[(1, 8), (64, 8), (500, 1)],
-        relations: &[Relation::Pair, Relation::Peer],
-    };
+    /// For a look.
+    pub(crate) fn quick() -> Self {
+        Self {
+            probe: Duration::from_millis(20),
+            step: Duration::from_millis(50),
+            steps: 4,
+            round: Duration::from_millis(60),
+            rounds: 3,
+            patterns: vec![(1, 8), (64, 8), (500, 1)],
+        }
+    }
 }
 
 /// What one contender does with one shape.
@@ -97,16 +101,16 @@ impl fmt::Display for Line {
 }
 
 /// Measures everything and prints it.
-pub(crate) fn measure(cores: Cores, effort: Effort, pool: &Pool) -> Result<(), BenchError> {
+pub(crate) fn measure(cores: Cores, effort: &Effort, pool: &Pool) -> Result<(), BenchError> {
     let mut lines = Vec::new();
     let direct = flows::direct(FLOWS)?;
-    for &relation in effort.relations {
+    for relation in [Relation::Pair, Relation::Peer] {
         let contenders = Contender::ALL
             .iter()
             .map(|&contender| Server::with_flows(contender, cores, relation, FLOWS))
             .collect::<Result<Vec<_>, _>>()?;
         for payload in [160, 1_200] {
-            for &(flows, burst) in effort.patterns {
+            for &(flows, burst) in &effort.patterns {
                 let shape = Shape {
                     flows,
                     burst,
@@ -131,7 +135,7 @@ pub(crate) fn measure(cores: Cores, effort: Effort, pool: &Pool) -> Result<(), B
 /// The highest rate of each, then rounds in which all take turns.
 fn compare(
     contenders: &[(Server, Vec<End>)],
-    effort: Effort,
+    effort: &Effort,
     pool: &Pool,
     shape: Shape,
 ) -> Result<Vec<Figure>, BenchError> {
@@ -160,7 +164,7 @@ fn compare(
 /// Looks for the rate above which more is lost than may be.
 fn highest_rate(
     traffic: &mut Traffic<'_>,
-    effort: Effort,
+    effort: &Effort,
     shape: Shape,
 ) -> Result<Figure, BenchError> {
     let mut rate = 0.9
@@ -173,7 +177,8 @@ fn highest_rate(
     while step < effort.steps || (low == 0.0 && step < 2 * effort.steps) {
         step += 1;
         let mut tally = traffic.pace(rate, effort.step)?;
-        if tally.loss() > MAX_LOSS {
+        let is_behind = |tally: &Tally| tally.offered() < 0.97 * rate;
+        if tally.loss() > MAX_LOSS || is_behind(&tally) {
             // Once may be an accident.
             tally = traffic.pace(rate, effort.step)?;
         }
@@ -187,7 +192,7 @@ fn highest_rate(
             continue;
         }
         low = tally.offered();
-        if low < 0.97 * rate {
+        if is_behind(&tally) {
             return Ok(Figure {
                 rate: low,
                 is_bound: true,

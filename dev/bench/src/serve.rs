@@ -7,7 +7,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use hither_relay::{
-    Allowance, Limits, PeerRules, PortRange, Relay, RelayConfig, Secrets, SharedSecret,
+    Allowance, Limits, Net, PeerRules, PortRange, Relay, RelayConfig, Secrets, SharedSecret,
 };
 
 use crate::BenchError;
@@ -36,6 +36,12 @@ pub(crate) fn serve(listen: SocketAddr) -> Result<(), BenchError> {
     })
 }
 
+/// Where the generator has its plain sockets.
+fn peers() -> Vec<Net> {
+    let networks = ["127.0.1.0/24", "127.0.2.0/24"];
+    networks.iter().flat_map(|net| net.parse()).collect()
+}
+
 fn config(listen: SocketAddr) -> RelayConfig {
     RelayConfig {
         listen_udp: vec![listen],
@@ -54,8 +60,9 @@ fn config(listen: SocketAddr) -> RelayConfig {
             nonce_lifetime: Duration::from_secs(3_600),
             ..Limits::RECOMMENDED
         },
+        // As on the Internet: the relay's own address leads to other clients only, and peers are elsewhere.
         peers: PeerRules {
-            private: true,
+            allow: peers(),
             ..PeerRules::default()
         },
         workers: 1,

@@ -140,6 +140,9 @@ fn only_known_sections_can_be_chosen() {
     let choice = Choice::parse(&["--quick", "--only", "delays,crowd"]).unwrap();
     assert!(choice.is_quick && choice.has("crowd") && !choice.has("packets"));
     assert_eq!(Choice::parse(&["--only", "speed"]), None);
+    let choice = Choice::parse(&["--shapes", "1x20,500x1"]).unwrap();
+    assert_eq!(choice.effort().patterns, [(1, 20), (500, 1)]);
+    assert_eq!(Choice::parse(&["--shapes", "501x1"]), None);
     assert_eq!(Choice::parse(&["--only"]), None);
     assert_eq!(Choice::parse(&["fast"]), None);
 }
