@@ -10,6 +10,8 @@ use std::time::Duration;
 use hither_stun::Secrets;
 use hither_stun::server::{Behaviour, Config, ConfigError, Limits, PeerRules, PortRange};
 
+use crate::datagram::Path;
+
 /// One relay.
 #[derive(Clone, Debug)]
 pub struct RelayConfig {
@@ -213,7 +215,7 @@ impl RelayConfig {
             listeners,
             own_ips: bound.collect(),
             service_ports: self.service_ports.clone(),
-            dont_fragment: false,
+            dont_fragment: Path::can_forbid_fragments(self.datagrams),
             peers: self.peers.clone(),
             behaviour: self.behaviour,
             limits: self.limits,

@@ -33,8 +33,11 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::sync::oneshot;
+use tokio::time::timeout;
 
 pub use config::{
     Buffers, DatagramPath, MAX_WORKERS, RelayConfig, RelayedIp, StartError, StreamLimits,
@@ -43,12 +46,16 @@ pub use counters::{DatagramCounters, RelayCounters, RingCounters};
 pub use hither_stun::credential::mint;
 pub use hither_stun::server::{
     Allowance, Behaviour, ConfigError, Counters, Limits, Net, NetError, PeerRules, PortRange,
+    Reload,
 };
 pub use hither_stun::{Secrets, SharedSecret, TurnCredential};
 pub use start::Granted;
 
 use mailbox::{Control, Mailbox};
 use tcp::Streams;
+
+/// How often a relay that drains looks whether it is empty.
+const DRAIN_PAUSE: Duration = Duration::from_millis(50);
 
 /// A TURN server that runs on this machine.
 #[derive(Debug)]
@@ -123,6 +130,33 @@ impl RelayHandle {
         S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
     {
         self.streams.serve_if_room(stream, client, local);
+    }
+
+    /// Takes over other secrets, bounds and rules; allocations stay. If they cannot work, everything stays as it was.
+    pub async fn reload(&self, reload: Reload) -> Result<(), ConfigError> {
+        for worker in &*self.workers {
+            let (taken, answer) = oneshot::channel();
+            let reload = Box::new(reload.clone());
+            worker.send(Control::Reload { reload, taken });
+            // A worker that is gone has nothing to reload; whether the others can is the same for all.
+            answer.await.unwrap_or(Ok(()))?;
+        }
+        Ok(())
+    }
+
+    /// Sends new clients to the alternative of their address family, or away if there is none, and waits until
+    /// the last allocation has ended or `patience` has; true if none is left. Existing ones go on all the while.
+    pub async fn drain(&self, alternatives: Vec<SocketAddr>, patience: Duration) -> bool {
+        for worker in &*self.workers {
+            let alternatives = alternatives.clone();
+            worker.send(Control::Drain { alternatives });
+        }
+        let emptied = async {
+            while self.counters().turn.allocations > 0 {
+                tokio::time::sleep(DRAIN_PAUSE).await;
+            }
+        };
+        timeout(patience, emptied).await.is_ok()
     }
 
     /// Closes every socket and waits until all tasks and threads have ended. Allocations are gone then.

@@ -5,12 +5,13 @@
 //! A worker that waits for its sockets is woken, one that works is not.
 
 use std::collections::VecDeque;
+use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering, fence};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use crossbeam_queue::ArrayQueue;
-use hither_stun::server::{FiveTuple, RelayedAddr};
+use hither_stun::server::{ConfigError, FiveTuple, RelayedAddr, Reload};
 use mio::Waker;
 use tokio::sync::oneshot;
 
@@ -75,6 +76,13 @@ pub(crate) enum Control {
         client: FiveTuple,
         has_allocation: oneshot::Sender<bool>,
     },
+    /// Another configuration; the answer says whether it can work.
+    Reload {
+        reload: Box<Reload>,
+        taken: oneshot::Sender<Result<(), ConfigError>>,
+    },
+    /// No new allocations; clients are sent to one of these addresses.
+    Drain { alternatives: Vec<SocketAddr> },
     /// End.
     Stop,
 }
@@ -299,5 +307,104 @@ impl Mailbox {
 impl std::fmt::Debug for Mailbox {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Mailbox").finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use mio::{Poll, Token};
+
+    use super::*;
+
+    fn way() -> (RelayedAddr, RelayedAddr) {
+        let at = |port| RelayedAddr(SocketAddr::from(([192, 0, 2, 1], port)));
+        (at(1), at(2))
+    }
+
+    fn mailbox() -> (Poll, Arc<Mailbox>) {
+        let poll = Poll::new().unwrap();
+        let waker = Waker::new(poll.registry(), Token(0)).unwrap();
+        (poll, Mailbox::new(waker))
+    }
+
+    #[test]
+    fn a_full_ring_drops_and_counts_and_takes_again_what_there_is_room_for() {
+        let (_poll, mailbox) = mailbox();
+        for number in 0..RING_LEN + 5 {
+            let run = number.to_be_bytes();
+            mailbox.hand_over(way(), &run, 4, 0);
+        }
+        let expected = RingCounters {
+            waiting: wide(RING_LEN),
+            high_water: wide(RING_LEN),
+            dropped_runs: 5,
+            dropped_datagrams: 10,
+        };
+        assert_eq!(mailbox.ring_counters(), expected);
+        for number in 0..RING_LEN {
+            let run = mailbox.next_run().unwrap();
+            assert_eq!(run.bytes, number.to_be_bytes());
+            mailbox.give_back(run.bytes);
+        }
+        assert!(mailbox.next_run().is_none());
+        mailbox.hand_over(way(), b"again", 5, 0);
+        assert_eq!(mailbox.next_run().unwrap().bytes, b"again");
+        assert_eq!(mailbox.ring_counters().dropped_runs, 5);
+    }
+
+    #[test]
+    fn few_long_runs_fill_a_ring_as_well() {
+        let (_poll, mailbox) = mailbox();
+        let run = vec![7; 64 * 1024];
+        for _ in 0..MAX_RING_BYTES / run.len() + 3 {
+            mailbox.hand_over(way(), &run, 1_200, 0);
+        }
+        assert_eq!(mailbox.ring_counters().dropped_runs, 3);
+        while let Some(run) = mailbox.next_run() {
+            mailbox.give_back(run.bytes);
+        }
+        assert!(mailbox.buffers.len() <= KEPT_BUFFERS);
+        assert_eq!(mailbox.run_bytes.load(Ordering::Relaxed), 0);
+    }
+
+    #[test]
+    fn whoever_falls_asleep_is_told_of_what_came_before() {
+        let (_poll, mailbox) = mailbox();
+        assert!(mailbox.fall_asleep());
+        mailbox.stay_awake();
+        mailbox.hand_over(way(), b"run", 3, 0);
+        assert!(!mailbox.fall_asleep());
+        mailbox.next_run().unwrap();
+        assert!(mailbox.fall_asleep());
+        mailbox.stay_awake();
+        mailbox.send(Control::Stop);
+        assert!(!mailbox.fall_asleep());
+        assert!(matches!(mailbox.next_control(), Some(Control::Stop)));
+        assert!(mailbox.next_control().is_none());
+        assert!(mailbox.fall_asleep());
+    }
+
+    #[test]
+    fn a_frame_that_finds_no_room_comes_back() {
+        let (_poll, mailbox) = mailbox();
+        let frame = |number: u64| StreamFrame {
+            stream: StreamId(number),
+            client: FiveTuple {
+                client: way().0.0,
+                local: way().1.0,
+                transport: hither_stun::server::Transport::Tcp,
+            },
+            bytes: Vec::new(),
+        };
+        for number in 0.. {
+            match mailbox.push_frame(frame(number)) {
+                Ok(()) => {}
+                Err(refused) => {
+                    assert_eq!(refused.stream, StreamId(number));
+                    assert_eq!(number, wide(FRAMES_LEN));
+                    break;
+                }
+            }
+        }
     }
 }

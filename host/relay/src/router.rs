@@ -19,8 +19,8 @@ use std::sync::Arc;
 use foldhash::fast::RandomState;
 use hither_sansio::{Instant, Now};
 use hither_stun::server::{
-    Decision, Event, FiveTuple, Frame, PeerAddr, RelayedAddr, Run, Server, Transmit, Transport,
-    runs,
+    ConfigError, Decision, Event, FiveTuple, Frame, PeerAddr, RelayedAddr, Reload, Run, Server,
+    Transmit, Transport, runs,
 };
 use mio::{Interest, Registry, Token};
 use rand_chacha::ChaCha20Rng;
@@ -28,7 +28,7 @@ use rand_chacha::ChaCha20Rng;
 use crate::clock::Clock;
 use crate::config::{Buffers, RelayedIp};
 use crate::counters::WorkerCounters;
-use crate::datagram::{Outbox, Path, Piece, Read, Role, Socket, SocketId, SocketTable, bind};
+use crate::datagram::{Outbox, Path, Piece, Read, Role, Socket, SocketId, SocketTable, Way, bind};
 use crate::mailbox::{Mailbox, StreamId};
 use crate::tcp::WriteQueue;
 
@@ -209,6 +209,13 @@ impl Router {
         }
     }
 
+    /// Takes over another configuration; allocations stay.
+    pub(crate) fn reload(&mut self, reload: Reload) -> Result<(), ConfigError> {
+        self.server.reconfigure(reload)?;
+        self.drain(&[]);
+        Ok(())
+    }
+
     /// Removes what has expired.
     pub(crate) fn handle_timeout(&mut self, now: Now) {
         self.server.handle_timeout(now);
@@ -231,14 +238,22 @@ impl Router {
         match decision {
             Decision::Keep => self.drain(bytes),
             Decision::ToPeer {
-                from, to, payload, ..
+                from,
+                to,
+                payload,
+                dont_fragment,
             } => {
                 let Some(&socket) = self.relays.get(&from) else {
                     self.counters.dropped_without_socket += 1;
                     return;
                 };
+                let way = Way {
+                    socket,
+                    to: to.socket_addr(),
+                    dont_fragment,
+                };
                 for payload in payloads(&range, stride, &payload) {
-                    self.push(socket, to.socket_addr(), &[Piece::Received(payload)], bytes);
+                    self.push(way, &[Piece::Received(payload)], bytes);
                 }
             }
             Decision::ToClient { to, frame, payload } => match to.transport {
@@ -289,6 +304,7 @@ impl Router {
         };
         let head_len = frame.head_len();
         let in_place = payload.start >= head_len;
+        let way = Way::new(socket, to.client);
         for (index, payload) in payloads(range, stride, payload).enumerate() {
             let head = frame.head(index, payload.len());
             let padding = frame.padding(payload.len());
@@ -298,20 +314,20 @@ impl Router {
                     room.copy_from_slice(&head);
                 }
                 let whole = Piece::Received(start..payload.end);
-                self.push(socket, to.client, &[whole], bytes);
+                self.push(way, &[whole], bytes);
             } else {
                 self.make_room(head_len + padding.len(), bytes);
                 let head = self.own(&head);
                 let padding = self.own(padding);
                 let pieces = [head, Piece::Received(payload), padding];
-                self.outbox.push(socket, to.client, &pieces);
+                self.outbox.push(way, &pieces);
             }
         }
     }
 
-    fn push(&mut self, socket: SocketId, to: SocketAddr, pieces: &[Piece], bytes: &[u8]) {
+    fn push(&mut self, way: Way, pieces: &[Piece], bytes: &[u8]) {
         self.make_room(0, bytes);
-        self.outbox.push(socket, to, pieces);
+        self.outbox.push(way, pieces);
     }
 
     fn make_room(&mut self, own: usize, bytes: &[u8]) {
@@ -370,7 +386,8 @@ impl Router {
                 if let Some(socket) = self.listener(transmit.to.local) {
                     self.make_room(transmit.payload.len(), bytes);
                     let answer = self.own(&transmit.payload);
-                    self.outbox.push(socket, transmit.to.client, &[answer]);
+                    let way = Way::new(socket, transmit.to.client);
+                    self.outbox.push(way, &[answer]);
                 }
             }
         }

@@ -6,7 +6,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use hither_stun::server::{RelayedPorts, Server, Shard};
+use hither_stun::server::{Behaviour, RelayedPorts, Server, Shard};
 use mio::{Poll, Waker};
 use rand_chacha::ChaCha20Rng;
 use rand_core::SeedableRng;
@@ -69,7 +69,9 @@ type Listeners = BTreeMap<SocketAddr, Vec<socket2::Socket>>;
 
 fn bind_listeners(config: &RelayConfig, count: usize) -> Result<Listeners, StartError> {
     let mut listeners = BTreeMap::new();
-    for &address in &config.listen_udp {
+    let explored = config.behaviour.iter().flat_map(Behaviour::listeners);
+    let explored = explored.filter(|address| !config.listen_udp.contains(address));
+    for address in config.listen_udp.iter().copied().chain(explored) {
         let bound = bind_shared(address, config.buffers.listener, count);
         let (local, sockets) = bound.map_err(|source| StartError::Bind {
             protocol: "UDP",

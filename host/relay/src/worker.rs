@@ -220,6 +220,10 @@ impl Worker {
                         .send(self.router.server.has_allocation(&client))
                         .ok();
                 }
+                Control::Reload { reload, taken } => {
+                    taken.send(self.router.reload(*reload)).ok();
+                }
+                Control::Drain { alternatives } => self.router.server.drain(alternatives),
                 Control::Stop => self.is_stopped = true,
             }
         }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Once warm, the way of a datagram allocates nothing. Alone in its process, whose allocations it counts.
-#![expect(clippy::expect_used, clippy::panic, reason = "a test may fail loudly")]
+#![expect(clippy::expect_used, reason = "a test may fail loudly")]
 #![cfg(target_os = "linux")]
 
 #[expect(dead_code, reason = "other tests use more of it")]

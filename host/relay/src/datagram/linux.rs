@@ -13,13 +13,16 @@ use nix::libc;
 use nix::sys::socket::{setsockopt, sockopt};
 use quinn_udp::{RecvMeta, UdpSockRef, UdpSocketState};
 use rustix::net::addr::SocketAddrArg as _;
+use rustix::net::sockopt::{
+    Ipv4PathMtuDiscovery, Ipv6PathMtuDiscovery, set_ip_mtu_discover, set_ipv6_mtu_discover,
+};
 use rustix::net::{MMsgHdr, SendAncillaryBuffer, SendFlags, sendmmsg};
 use socket2::{MsgHdr, SockAddr, SockRef};
 
 use super::inbox::{Inbox, MAX_READS};
-use super::outbox::{MAX_PIECES_OF_MESSAGE, Message, Outbox};
+use super::outbox::{MAX_PIECES_OF_MESSAGE, Message, Outbox, Way};
 use super::portable::Portable;
-use super::socket::{Socket, SocketId, SocketTable};
+use super::socket::{Socket, SocketTable};
 use crate::counters::DatagramCounters;
 
 /// How many datagrams go into one `sendmmsg`.
@@ -86,16 +89,17 @@ impl Linux {
     ) {
         let mut rest = outbox.messages();
         while let Some((first, later)) = rest.split_first() {
-            let Some(socket) = sockets.get_mut(first.socket) else {
+            let Some(socket) = sockets.get_mut(first.way.socket) else {
                 rest = later;
                 continue;
             };
+            forbid_fragments(socket, first.way.dont_fragment);
             if first.datagrams > 1 {
                 self.send_segmented(outbox, first, bytes, socket, counters);
                 rest = later;
                 continue;
             }
-            let (batch, later) = rest.split_at(batch_len(rest, first.socket));
+            let (batch, later) = rest.split_at(batch_len(rest, first.way));
             if batch.len() > 4 {
                 send_batch::<MAX_BATCH>(outbox, batch, bytes, socket, counters);
             } else if batch.len() > 1 {
@@ -134,10 +138,36 @@ impl Linux {
     }
 }
 
-/// How many messages from the first on are single datagrams from one socket.
-fn batch_len(messages: &[Message], socket: SocketId) -> usize {
-    let alike = |message: &&Message| message.socket == socket && message.datagrams == 1;
+/// How many messages from the first on are single datagrams that leave one socket alike.
+fn batch_len(messages: &[Message], way: Way) -> usize {
+    let alike = |message: &&Message| {
+        message.way.socket == way.socket
+            && message.way.dont_fragment == way.dont_fragment
+            && message.datagrams == 1
+    };
     messages.iter().take(MAX_BATCH).take_while(alike).count()
+}
+
+/// Sets or clears the bit in the header of what this socket sends, if it is not so already. For clients that find
+/// out how long a datagram can be; others want theirs to arrive.
+fn forbid_fragments(socket: &mut Socket, forbid: bool) {
+    if socket.forbids_fragments == forbid {
+        return;
+    }
+    let is_ipv4 = socket
+        .io()
+        .local_addr()
+        .is_ok_and(|address| address.is_ipv4());
+    let set = match (is_ipv4, forbid) {
+        (true, true) => set_ip_mtu_discover(socket.io(), Ipv4PathMtuDiscovery::DO),
+        (true, false) => set_ip_mtu_discover(socket.io(), Ipv4PathMtuDiscovery::WANT),
+        (false, true) => set_ipv6_mtu_discover(socket.io(), Ipv6PathMtuDiscovery::DO),
+        (false, false) => set_ipv6_mtu_discover(socket.io(), Ipv6PathMtuDiscovery::WANT),
+    };
+    if set.is_err() {
+        tracing::debug!("the system does not let datagrams forbid to be fragmented");
+    }
+    socket.forbids_fragments = forbid;
 }
 
 fn is_refusal(error: &io::Error) -> bool {
@@ -168,7 +198,7 @@ fn send_message(
     socket: &Socket,
     control: &[u8],
 ) -> io::Result<()> {
-    let to = SockAddr::from(message.to);
+    let to = SockAddr::from(message.way.to);
     let mut pieces = outbox.pieces_of(message, bytes);
     if pieces.len() <= PIECES_OF_ONE {
         let slices = slices::<PIECES_OF_ONE>(&mut pieces);
@@ -209,7 +239,7 @@ fn send_batch<const N: usize>(
     let addresses: [_; N] = array::from_fn(|index| {
         batch
             .get(index)
-            .map_or(NOBODY, |message| message.to)
+            .map_or(NOBODY, |message| message.way.to)
             .as_any()
     });
     let buffers: [_; N] = array::from_fn(|index| match batch.get(index) {

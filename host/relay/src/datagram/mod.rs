@@ -20,7 +20,7 @@ mod socket;
 use std::io;
 
 pub(crate) use inbox::{Inbox, Read};
-pub(crate) use outbox::{Outbox, Piece};
+pub(crate) use outbox::{Outbox, Piece, Way};
 pub(crate) use socket::{Role, Socket, SocketId, SocketTable, bind, bind_shared};
 
 use crate::config::DatagramPath;
@@ -49,6 +49,11 @@ impl Path {
             DatagramPath::Best => Ok(Self::Portable(portable::Portable::default())),
             DatagramPath::Portable => Ok(Self::Portable(portable::Portable::default())),
         }
+    }
+
+    /// Whether datagrams can forbid routers to fragment them.
+    pub(crate) const fn can_forbid_fragments(wanted: DatagramPath) -> bool {
+        cfg!(target_os = "linux") && matches!(wanted, DatagramPath::Best)
     }
 
     /// Makes a new socket ready for this path.

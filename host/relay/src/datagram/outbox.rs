@@ -61,11 +61,30 @@ impl Piece {
     }
 }
 
-/// Datagrams from one socket to one destination, all `segment` bytes long but the last, which may be shorter.
+/// The way that a datagram takes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Way {
+    pub(crate) socket: SocketId,
+    pub(crate) to: SocketAddr,
+    /// Whether routers must not fragment it; where the system cannot promise that, they may.
+    pub(crate) dont_fragment: bool,
+}
+
+impl Way {
+    /// One on which routers may fragment.
+    pub(crate) const fn new(socket: SocketId, to: SocketAddr) -> Self {
+        Self {
+            socket,
+            to,
+            dont_fragment: false,
+        }
+    }
+}
+
+/// Datagrams that take one way, all `segment` bytes long but the last, which may be shorter.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Message {
-    pub(super) socket: SocketId,
-    pub(super) to: SocketAddr,
+    pub(super) way: Way,
     pub(super) segment: usize,
     pub(super) datagrams: usize,
     len: usize,
@@ -74,9 +93,8 @@ pub(super) struct Message {
 
 impl Message {
     /// Whether a datagram of this length may follow.
-    fn takes(&self, socket: SocketId, to: SocketAddr, len: usize, pieces: usize) -> bool {
-        self.socket == socket
-            && self.to == to
+    fn takes(&self, way: Way, len: usize, pieces: usize) -> bool {
+        self.way == way
             && self.len == self.segment * self.datagrams
             && (1..=self.segment).contains(&len)
             && self.datagrams < MAX_SEGMENTS
@@ -122,17 +140,16 @@ impl Outbox {
     }
 
     /// One datagram. It joins the one before it if both have the same destination and fitting lengths.
-    pub(crate) fn push(&mut self, socket: SocketId, to: SocketAddr, pieces: &[Piece]) {
+    pub(crate) fn push(&mut self, way: Way, pieces: &[Piece]) {
         let len = pieces.iter().map(Piece::len).sum();
         let joins = self
             .messages
             .last()
-            .is_some_and(|last| last.takes(socket, to, len, pieces.len()));
+            .is_some_and(|last| last.takes(way, len, pieces.len()));
         if !joins {
             let start = self.pieces.len();
             self.messages.push(Message {
-                socket,
-                to,
+                way,
                 segment: len,
                 datagrams: 0,
                 len: 0,
@@ -182,14 +199,13 @@ impl Outbox {
 mod tests {
     use super::*;
 
-    const SOCKET: SocketId = SocketId::new(1);
-
-    fn to(port: u16) -> SocketAddr {
-        SocketAddr::from(([192, 0, 2, 1], port))
+    fn way(socket: usize, port: u16) -> Way {
+        let to = SocketAddr::from(([192, 0, 2, 1], port));
+        Way::new(SocketId::new(socket), to)
     }
 
     fn datagrams(outbox: &Outbox) -> Vec<(u16, usize, usize)> {
-        let of = |message: &Message| (message.to.port(), message.segment, message.datagrams);
+        let of = |message: &Message| (message.way.to.port(), message.segment, message.datagrams);
         outbox.messages().iter().map(of).collect()
     }
 
@@ -197,7 +213,7 @@ mod tests {
     fn datagrams_of_equal_length_to_one_destination_are_one_message() {
         let mut outbox = Outbox::new();
         for start in [0, 100, 200] {
-            outbox.push(SOCKET, to(1), &[Piece::Received(start..start + 100)]);
+            outbox.push(way(1, 1), &[Piece::Received(start..start + 100)]);
         }
         assert_eq!(datagrams(&outbox), [(1, 100, 3)]);
         assert_eq!(outbox.pieces, [Piece::Received(0..300)]);
@@ -207,7 +223,7 @@ mod tests {
     fn a_shorter_datagram_ends_a_message_and_a_longer_one_begins_another() {
         let mut outbox = Outbox::new();
         for length in [100, 60, 100, 120, 0, 120] {
-            outbox.push(SOCKET, to(1), &[Piece::Received(0..length)]);
+            outbox.push(way(1, 1), &[Piece::Received(0..length)]);
         }
         let expected = [
             (1, 100, 2),
@@ -223,7 +239,7 @@ mod tests {
     fn another_destination_or_socket_begins_a_message() {
         let mut outbox = Outbox::new();
         for (socket, port) in [(1, 1), (1, 2), (2, 2), (2, 2)] {
-            outbox.push(SocketId::new(socket), to(port), &[Piece::Received(0..9)]);
+            outbox.push(way(socket, port), &[Piece::Received(0..9)]);
         }
         assert_eq!(datagrams(&outbox), [(1, 9, 1), (2, 9, 1), (2, 9, 2)]);
     }
@@ -235,7 +251,7 @@ mod tests {
         for range in [0..2, 2..4, 4..5] {
             let (head, bytes) = outbox.own(1);
             bytes.copy_from_slice(b"-");
-            outbox.push(SOCKET, to(1), &[head, Piece::Received(range)]);
+            outbox.push(way(1, 1), &[head, Piece::Received(range)]);
         }
         let [message] = outbox.messages() else {
             panic!("one message")
@@ -249,7 +265,7 @@ mod tests {
     fn no_message_is_longer_than_the_system_takes() {
         let mut outbox = Outbox::new();
         for _ in 0..100 {
-            outbox.push(SOCKET, to(1), &[Piece::Received(0..1_200)]);
+            outbox.push(way(1, 1), &[Piece::Received(0..1_200)]);
         }
         for message in outbox.messages() {
             assert!(message.datagrams <= MAX_SEGMENTS && message.len <= MAX_MESSAGE_LEN);
@@ -260,7 +276,7 @@ mod tests {
         );
         outbox.clear();
         for _ in 0..100 {
-            outbox.push(SOCKET, to(1), &[Piece::Received(0..9)]);
+            outbox.push(way(1, 1), &[Piece::Received(0..9)]);
         }
         assert_eq!(datagrams(&outbox), [(1, 9, 64), (1, 9, 36)]);
     }

@@ -46,7 +46,7 @@ impl Portable {
         counters: &mut DatagramCounters,
     ) {
         for message in outbox.messages() {
-            if let Some(socket) = sockets.get(message.socket) {
+            if let Some(socket) = sockets.get(message.way.socket) {
                 self.send_each(outbox, message, bytes, socket, counters);
             }
         }
@@ -69,7 +69,7 @@ impl Portable {
         for _ in 0..message.datagrams {
             let (datagram, later) = rest.split_at(message.segment.min(rest.len()));
             rest = later;
-            match socket.io().send_to(datagram, message.to) {
+            match socket.io().send_to(datagram, message.way.to) {
                 Ok(_) => counters.note_sent(1),
                 Err(error) => counters.note_unsent(&error, 1),
             }

@@ -40,6 +40,8 @@ pub(crate) struct Socket {
     pub(crate) is_ready: bool,
     /// Whether the system sends several datagrams at once from it.
     pub(super) sends_segments: bool,
+    /// Whether what it sends may not be fragmented on the way.
+    pub(super) forbids_fragments: bool,
     /// Errors in a row that were not about one datagram.
     pub(crate) errors: u8,
 }
@@ -51,6 +53,7 @@ impl Socket {
             role,
             is_ready: false,
             sends_segments: false,
+            forbids_fragments: false,
             errors: 0,
         }
     }

@@ -10,6 +10,7 @@ use std::time::Duration;
 use hither_relay::TurnCredential;
 use hither_stun::address::XorAddress;
 use hither_stun::attribute::AttributeType;
+use hither_stun::error_code::ErrorCode;
 use hither_stun::integrity::IntegrityKey;
 use hither_stun::message::{Message, MessageBuilder};
 use hither_stun::message_type::{Class, Method};
@@ -38,9 +39,17 @@ impl Client {
 
     /// One with an allocation, that sends from this address of the machine.
     pub(crate) fn allocate_from(ip: IpAddr, server: SocketAddr) -> Self {
-        let socket = socket(SocketAddr::new(ip, 0));
+        Self::try_allocate_from(ip, server).expect("an allocation")
+    }
+
+    /// One with an allocation, or why there is none.
+    pub(crate) fn try_allocate(server: SocketAddr) -> Result<Self, ErrorCode> {
+        Self::try_allocate_from(server.ip(), server)
+    }
+
+    fn try_allocate_from(ip: IpAddr, server: SocketAddr) -> Result<Self, ErrorCode> {
         let mut client = Self {
-            socket,
+            socket: socket(SocketAddr::new(ip, 0)),
             relayed: server,
             server,
             credential: credential(),
@@ -54,10 +63,14 @@ impl Client {
                 .attribute(AttributeType::REQUESTED_ADDRESS_FAMILY, &[family, 0, 0, 0])
         });
         let answer = Message::parse(&answer).expect("a message");
+        let refusal = answer.attribute(AttributeType::ERROR_CODE);
+        if let Some(code) = refusal.and_then(ErrorCode::parse) {
+            return Err(code);
+        }
         let relayed = answer.attribute(AttributeType::XOR_RELAYED_ADDRESS);
         let relayed = relayed.and_then(|value| XorAddress::parse(value, answer.transaction_id()));
         client.relayed = relayed.expect("a relayed address");
-        client
+        Ok(client)
     }
 
     pub(crate) fn permit(&mut self, peer: SocketAddr) {
@@ -79,6 +92,14 @@ impl Client {
 
     pub(crate) fn refresh(&mut self) -> Vec<u8> {
         self.ask(Method::REFRESH, |request| request)
+    }
+
+    /// Ends the allocation.
+    pub(crate) fn give_up(&mut self) {
+        let answer = self.ask(Method::REFRESH, |request| {
+            request.attribute(AttributeType::LIFETIME, &[0; 4])
+        });
+        assert_granted(&answer);
     }
 
     /// Sends the payloads as channel data, in one burst.
@@ -126,6 +147,7 @@ impl Client {
         method: Method,
         attributes: impl Fn(MessageBuilder) -> MessageBuilder,
     ) -> Vec<u8> {
+        let mut answer = Vec::new();
         for _ in 0..3 {
             let mut request =
                 attributes(MessageBuilder::new(Class::Request, method, self.new_id()));
@@ -142,14 +164,14 @@ impl Client {
             self.socket
                 .send_to(&request, self.server)
                 .expect("loopback takes it");
-            let answer = receive(&self.socket);
+            answer = receive(&self.socket);
             let message = Message::parse(&answer).expect("a message");
             match message.attribute(AttributeType::NONCE) {
                 Some(nonce) if message.class() == Class::Error => self.nonce = nonce.to_vec(),
-                _ => return answer,
+                _ => break,
             }
         }
-        panic!("only challenges")
+        answer
     }
 
     fn new_id(&mut self) -> TransactionId {
