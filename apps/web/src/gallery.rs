@@ -515,10 +515,10 @@ fn conversation(app: App, view: View) {
             Delivery::Read,
         ),
         (true, 200, "Will do", Delivery::Delivered),
-        (true, 150, "🧥☔", Delivery::Sent),
+        (true, 150, "☔", Delivery::Sent),
         (true, 20, "And the map.", Delivery::Queued),
     ];
-    let messages = texts
+    let messages: Vec<MessageView> = texts
         .into_iter()
         .zip(1..)
         .map(|((mine, seconds, text, delivery), number)| MessageView {
@@ -528,20 +528,19 @@ fn conversation(app: App, view: View) {
             delivery,
         })
         .collect();
+    let missed = |above: &MessageView| PastCallView {
+        id: CallId::from_bytes([8; 16]),
+        direction: CallDirection::Incoming,
+        video: true,
+        time: above.time,
+        reason: EndReason::Missed,
+        after: Some(above.id),
+    };
+    let calls = messages.first().map(missed).into_iter().collect();
     let conversation = Some(ConversationView {
         contact: id(1),
         messages,
-        calls: vec![PastCallView {
-            id: CallId::from_bytes([8; 16]),
-            direction: CallDirection::Incoming,
-            video: true,
-            time: ago(200),
-            reason: EndReason::Missed,
-            after: Some(MessageId {
-                mine: false,
-                number: 1,
-            }),
-        }],
+        calls,
         truncated: true,
     });
     app.show_view(View {
