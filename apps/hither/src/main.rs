@@ -23,6 +23,7 @@ mod private_file;
 mod process;
 mod ready_file;
 mod relay;
+mod reload;
 mod serve;
 mod sheet;
 mod signals;

@@ -1,7 +1,13 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! What every long-running command does with its process: settings, log, files, threads.
 
+use std::sync::OnceLock;
 use std::time::Duration;
+
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::reload::{Handle, Layer};
+use tracing_subscriber::util::SubscriberInitExt as _;
+use tracing_subscriber::{EnvFilter, Registry};
 
 use crate::config::{self, Config, Flags};
 use crate::failure::Failure;
@@ -42,13 +48,26 @@ pub(crate) fn run(
     outcome
 }
 
+/// Exchanges what is written to the log.
+static FILTER: OnceLock<Handle<EnvFilter, Registry>> = OnceLock::new();
+
 fn log_to_standard_error(config: &Config) {
-    let filter = tracing_subscriber::EnvFilter::new(&config.log_filter);
-    tracing_subscriber::fmt()
-        .with_env_filter(filter)
+    let (filter, handle) = Layer::new(EnvFilter::new(&config.log_filter));
+    let lines = tracing_subscriber::fmt::layer()
         .with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr()))
-        .with_writer(std::io::stderr)
+        .with_writer(std::io::stderr);
+    tracing_subscriber::registry()
+        .with(filter)
+        .with(lines)
         .init();
+    let _first = FILTER.set(handle);
+}
+
+/// Follows another filter than before.
+pub(crate) fn log_from_now_on(config: &Config) {
+    if let Some(handle) = FILTER.get() {
+        let _gone = handle.reload(EnvFilter::new(&config.log_filter));
+    }
 }
 
 /// A connection is an open file, and many systems begin with 1,024; whoever may have more takes more.

@@ -112,7 +112,7 @@ pub(crate) fn load(
         reason,
         nearest: None,
     })?;
-    Ok(raw.check(flags.purpose)?)
+    Ok(raw.check(flags.purpose, settings)?)
 }
 
 /// Variables that look like settings and are none, each with what may have been meant. They do not stop a

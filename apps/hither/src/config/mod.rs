@@ -6,12 +6,13 @@ mod nearest;
 mod origin;
 mod raw;
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use hither_relay::{PeerRules, RelayedIp};
+use hither_relay::{Behaviour, PeerRules, RelayedIp};
+use toml::Table;
 
 pub(crate) use merge::{DEFAULTS, Flags, load, unknown_variables};
 pub(crate) use raw::{default_data_dir, origin};
@@ -29,6 +30,8 @@ pub(crate) enum Purpose {
 /// Everything a node needs to know, checked.
 #[derive(Clone, Debug)]
 pub(crate) struct Config {
+    /// All of it as it was written, section by section.
+    pub(crate) settings: Table,
     pub(crate) name: String,
     pub(crate) open_registration: bool,
     pub(crate) data_dir: PathBuf,
@@ -80,19 +83,16 @@ pub(crate) struct Relay {
     pub(crate) peers: Peers,
     pub(crate) max_allocations: u32,
     pub(crate) max_allocations_per_username: u32,
+    pub(crate) max_allocations_per_source: u32,
     /// 0 for no bound.
-    #[expect(dead_code, reason = "used as soon as a running relay can be told")]
     pub(crate) max_kib_per_second: u32,
     pub(crate) max_streams: u32,
     /// 0 for as many as there are cores.
     pub(crate) workers: u8,
-    #[expect(dead_code, reason = "used as soon as a running relay can be told")]
     pub(crate) drain: Duration,
-    #[expect(dead_code, reason = "used as soon as a running relay can be told")]
-    pub(crate) alternate_server: Option<SocketAddr>,
-    /// A second address and a second port (RFC 5780).
-    #[expect(dead_code, reason = "used as soon as a running relay can be told")]
-    pub(crate) behaviour: Option<(IpAddr, u16)>,
+    pub(crate) alternate_servers: Vec<SocketAddr>,
+    /// Where clients can explore what is between (RFC 5780); all of it is in `listen_udp`.
+    pub(crate) behaviour: Option<Behaviour>,
 }
 
 /// Which peers may be reached.

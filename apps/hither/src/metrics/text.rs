@@ -100,6 +100,7 @@ impl Text {
                 ("reason=\"no_permission\"", turn.dropped_without_permission),
                 ("reason=\"source_budget\"", turn.dropped_by_budget),
                 ("reason=\"source_throttle\"", turn.dropped_by_throttle),
+                ("reason=\"bandwidth\"", turn.dropped_by_bandwidth),
                 ("reason=\"peer_policy\"", turn.dropped_by_policy),
                 ("reason=\"slow_stream\"", counters.dropped_by_queue),
                 ("reason=\"ring_full\"", counters.rings.dropped_datagrams),
@@ -210,8 +211,10 @@ mod tests {
         text.relay(&RelayCounters::default());
         let text = text.into_string();
         assert!(text.contains("\nhither_node_sockets 3\n"), "{text}");
+        let mut names = std::collections::BTreeSet::new();
         for line in text.lines().filter(|line| !line.starts_with("# ")) {
             let (name, number) = line.rsplit_once(' ').expect("two words");
+            assert!(names.insert(name), "twice: {name}");
             assert!(name.starts_with("hither_"), "{line}");
             assert!(number.parse::<u64>().is_ok(), "{line}");
         }

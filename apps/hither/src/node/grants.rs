@@ -51,6 +51,22 @@ impl Grants {
         }
     }
 
+    /// Follows other settings.
+    pub(crate) fn reload(&self, config: &config::Access, secret: &SharedSecret) {
+        let mut access = self.access.write().unwrap_or_else(PoisonError::into_inner);
+        let own = access.own.take();
+        *access = RelayAccess {
+            own,
+            ..RelayAccess::new(config, secret.clone())
+        };
+    }
+
+    /// Sends nobody to the own relay any more.
+    pub(crate) fn withdraw_own(&self) {
+        let mut access = self.access.write().unwrap_or_else(PoisonError::into_inner);
+        access.own = None;
+    }
+
     /// Access for a while, for a client that reached this node as `host`. Without a relay it has no URLs.
     pub(crate) fn grant(&self, host: &str, now: UnixTime) -> Result<TurnGrant, getrandom::Error> {
         let access = self.access.read().unwrap_or_else(PoisonError::into_inner);

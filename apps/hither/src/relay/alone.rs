@@ -15,6 +15,7 @@ use crate::config::{self, Config, Flags, Purpose};
 use crate::failure::Failure;
 use crate::metrics::{Counted, MetricsListener};
 use crate::ready_file;
+use crate::reload::Reloading;
 use crate::signals::{Asked, Signals};
 use crate::words::{remark, say};
 use crate::{process, sheet, tls};
@@ -32,7 +33,8 @@ pub(crate) fn run(flags: &RelayFlags) -> Result<(), Failure> {
         say(&sheet::of_relay(&config));
         return Ok(());
     }
-    process::run(&config, serve(&config, flags.ready_file.as_deref()))
+    let ready = flags.ready_file.as_deref();
+    process::run(&config, serve(&config, merged, ready))
 }
 
 /// The ready file.
@@ -44,7 +46,7 @@ struct Ready<'a> {
     metrics: Option<SocketAddr>,
 }
 
-async fn serve(config: &Config, ready: Option<&Path>) -> Result<(), Failure> {
+async fn serve(config: &Config, flags: Flags, ready: Option<&Path>) -> Result<(), Failure> {
     let mut signals = Signals::new()?;
     if let Some(path) = ready {
         ready_file::remove(path)?;
@@ -71,13 +73,13 @@ async fn serve(config: &Config, ready: Option<&Path>) -> Result<(), Failure> {
         .chain(&metrics_at)
         .map(SocketAddr::port)
         .collect();
-    let running = super::start(relay, secrets, &services)?;
+    let running = super::start(relay, secrets.secrets.clone(), &services)?;
     let counted = Counted {
         relay: Some(Arc::downgrade(&running.handle)),
         node: None,
     };
     let _metering = metrics.map(|metrics| metrics.serve(counted));
-    let _accepting = protection
+    let accepting = protection
         .acceptor
         .map(|acceptor| listeners.serve(&acceptor, &running.handle));
     for text in &running.remarks {
@@ -93,10 +95,21 @@ async fn serve(config: &Config, ready: Option<&Path>) -> Result<(), Failure> {
         };
         ready_file::write(path, &ready)?;
     }
-    while signals.next().await == Asked::Reload {}
+    let mut reloading = Reloading {
+        flags,
+        config: config.clone(),
+        secrets,
+        certificate: protection.certificate,
+        relay: Some(Arc::downgrade(&running.handle)),
+        node: None,
+    };
+    let asked = reloading.until_stop(&mut signals).await;
+    if let (Asked::Drain, Some(settings)) = (asked, &reloading.config.relay) {
+        super::drain(&running.handle, settings, &mut signals).await;
+    }
     say("Stopping. Press Ctrl-C again to stop at once.");
     signals.next_stop_exits_at_once();
-    drop(_accepting);
+    drop(accepting);
     if let Some(handle) = Arc::into_inner(running.handle) {
         handle.shutdown().await;
     }

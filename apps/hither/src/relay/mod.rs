@@ -2,6 +2,7 @@
 //! The relay from its configuration: the same in a node and alone.
 
 pub(crate) mod alone;
+mod drain;
 pub(crate) mod secret;
 pub(crate) mod tls;
 mod words;
@@ -10,12 +11,14 @@ use std::net::{IpAddr, SocketAddr, UdpSocket};
 use std::sync::Arc;
 
 use hither_relay::{
-    Limits, PortRange, Relay, RelayConfig, RelayHandle, Secrets, StartError, StreamLimits,
+    Behaviour, Limits, PortRange, Relay, RelayConfig, RelayHandle, Reload, Secrets, StartError,
+    StreamLimits,
 };
 
 use crate::config;
 use crate::failure::Failure;
 use crate::node::grants::OwnPorts;
+pub(crate) use drain::drain;
 pub(crate) use words::Described;
 
 /// The realm of the credentials. Nobody types it in; every relay of a node has the same.
@@ -24,6 +27,8 @@ const REALM: &str = "hither";
 /// A relay that runs.
 pub(crate) struct Running {
     pub(crate) handle: Arc<RelayHandle>,
+    /// Listens only for those who explore what is between.
+    behaviour: Option<Behaviour>,
     /// What somebody should know, one sentence each.
     pub(crate) remarks: Vec<String>,
 }
@@ -31,10 +36,14 @@ pub(crate) struct Running {
 impl Running {
     /// Under which ports clients reach it; TLS is somebody else's.
     pub(crate) fn ports(&self) -> OwnPorts {
+        let other = self.behaviour.map(|behaviour| behaviour.other);
+        let is_other = |at: &SocketAddr| {
+            other.is_some_and(|other| at.ip() == other.ip() || at.port() == other.port())
+        };
         let ports = |addresses: &[SocketAddr]| {
             let mut ports = Vec::new();
             for at in addresses {
-                if !ports.contains(&at.port()) {
+                if !is_other(at) && !ports.contains(&at.port()) {
                     ports.push(at.port());
                 }
             }
@@ -59,6 +68,7 @@ pub(crate) fn start(
     let handle = Relay::start(relay).map_err(|error| explain(&error))?;
     Ok(Running {
         handle: Arc::new(handle),
+        behaviour: config.behaviour,
         remarks,
     })
 }
@@ -102,15 +112,36 @@ fn relay_config(
         },
         peers: config.peers.rules.clone(),
         service_ports: services.to_vec(),
+        behaviour: config.behaviour,
         workers: usize::from(config.workers),
         ..RelayConfig::new(secrets)
     })
+}
+
+/// Follows other settings, as far as they concern a relay that runs. Allocations stay.
+pub(crate) async fn reload(
+    relay: &RelayHandle,
+    config: &config::Relay,
+    secrets: &Secrets,
+) -> Result<(), Failure> {
+    let told = relay.reload(Reload {
+        secrets: secrets.clone(),
+        limits: limits(config),
+        peers: config.peers.rules.clone(),
+    });
+    told.await
+        .map_err(|error| Failure::caused_by("the relay cannot work with these settings", &error))
 }
 
 fn limits(config: &config::Relay) -> Limits {
     Limits {
         max_allocations: wide(config.max_allocations),
         max_allocations_per_username: wide(config.max_allocations_per_username),
+        max_allocations_per_source: wide(config.max_allocations_per_source),
+        max_bytes_per_second: match config.max_kib_per_second {
+            0 => None,
+            kib => Some(u64::from(kib) * 1_024),
+        },
         ..Limits::RECOMMENDED
     }
 }

@@ -8,6 +8,8 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use hither_relay::{Secrets, SharedSecret};
 
+use sha2::{Digest as _, Sha256};
+
 use crate::config::Access;
 use crate::failure::Failure;
 use crate::node::random;
@@ -18,25 +20,48 @@ const MIN_LEN: usize = 20;
 /// More are no secret but a wrong file.
 const MAX_LEN: usize = 1_024;
 
+/// Tells whether secrets are the same as before, and nothing else.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Mark([u8; 32]);
+
+/// Secrets and their mark.
+#[derive(Clone, Debug)]
+pub(crate) struct Loaded {
+    pub(crate) secrets: Secrets,
+    pub(crate) mark: Mark,
+}
+
 /// What the configuration names. Makes the file of the current secret if it is missing; without a file the
 /// secret lives as long as this process.
-pub(crate) fn load(access: &Access) -> Result<Secrets, Failure> {
+pub(crate) fn load(access: &Access) -> Result<Loaded, Failure> {
+    let mut digest = Sha256::new();
     let current = match &access.secret_file {
         None => SharedSecret::new(random::<32>().map_err(|error| no_random(&error))?),
         Some(path) => match read(path)? {
-            Some(secret) => secret,
-            None => make(path)?,
+            Some(text) => share(&text, &mut digest),
+            None => share(&make(path)?, &mut digest),
         },
     };
     let previous = match &access.previous_secret_file {
         None => None,
-        Some(path) => Some(read(path)?.ok_or_else(|| {
-            Failure::new(format!("there is no file {}", path.display())).hint(
-                "relay.previous_secret_file names the secret before; leave it empty if there is none.",
-            )
-        })?),
+        Some(path) => {
+            let text = read(path)?.ok_or_else(|| {
+                Failure::new(format!("there is no file {}", path.display())).hint(
+                    "relay.previous_secret_file names the secret before; leave it empty if there is none.",
+                )
+            })?;
+            Some(share(&text, &mut digest))
+        }
     };
-    Ok(Secrets { current, previous })
+    Ok(Loaded {
+        secrets: Secrets { current, previous },
+        mark: Mark(digest.finalize().into()),
+    })
+}
+
+fn share(text: &[u8], digest: &mut Sha256) -> SharedSecret {
+    digest.update(Sha256::digest(text));
+    SharedSecret::new(text)
 }
 
 /// The files that hold secrets.
@@ -61,7 +86,7 @@ pub(crate) fn is_open_to_others(path: &Path) -> bool {
 }
 
 /// `None` if there is no such file.
-fn read(path: &Path) -> Result<Option<SharedSecret>, Failure> {
+fn read(path: &Path) -> Result<Option<Vec<u8>>, Failure> {
     let text = match std::fs::read(path) {
         Ok(text) => text,
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
@@ -78,10 +103,10 @@ fn read(path: &Path) -> Result<Option<SharedSecret>, Failure> {
         ))
         .hint("Remove the file, and the next start makes a good one."));
     }
-    Ok(Some(SharedSecret::new(secret)))
+    Ok(Some(secret.to_vec()))
 }
 
-fn make(path: &Path) -> Result<SharedSecret, Failure> {
+fn make(path: &Path) -> Result<Vec<u8>, Failure> {
     let failed = |error: &dyn std::error::Error| {
         Failure::caused_by(
             format!("cannot make the relay's secret {}", path.display()),
@@ -93,7 +118,7 @@ fn make(path: &Path) -> Result<SharedSecret, Failure> {
         private_file::make_directory(directory).map_err(|error| failed(&error))?;
     }
     private_file::write(path, format!("{text}\n").as_bytes()).map_err(|error| failed(&error))?;
-    Ok(SharedSecret::new(text))
+    Ok(text.into_bytes())
 }
 
 fn no_random(error: &getrandom::Error) -> Failure {
@@ -125,7 +150,8 @@ mod tests {
         let made = std::fs::read(&path).unwrap();
         assert!(made.len() > MIN_LEN);
         assert!(!is_open_to_others(&path));
-        load(&access(Some(&path), None)).unwrap();
+        let first = load(&access(Some(&path), None)).unwrap().mark;
+        assert_eq!(load(&access(Some(&path), None)).unwrap().mark, first);
         assert_eq!(std::fs::read(&path).unwrap(), made);
         let loose = std::os::unix::fs::PermissionsExt::from_mode(0o644);
         std::fs::set_permissions(&path, loose).unwrap();
@@ -149,6 +175,6 @@ mod tests {
         let both = access(Some(&path("new")), Some(&path("old")));
         assert!(load(&both).is_err());
         std::fs::write(path("old"), "x".repeat(40)).unwrap();
-        assert!(load(&both).unwrap().previous.is_some());
+        assert!(load(&both).unwrap().secrets.previous.is_some());
     }
 }

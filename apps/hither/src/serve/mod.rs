@@ -27,6 +27,7 @@ use crate::node::grants::{Grants, RelayAccess};
 use crate::node::rate::Rates;
 use crate::relay::tls::TlsListeners;
 use crate::relay::{self, Described, secret};
+use crate::reload::Reloading;
 use crate::signals::{Asked, Signals};
 use crate::words::{remark, say};
 use crate::{clock, process, ready_file, sheet, tls, web};
@@ -47,20 +48,22 @@ pub(crate) fn run(flags: &ServeFlags) -> Result<(), Failure> {
         say(web::HASH);
         return Ok(());
     }
-    let config = process::load(&Flags {
+    let merged = Flags {
         config: flags.source.config.clone(),
         data_dir: flags.source.data_dir.clone(),
         listen: flags.listen.clone(),
         purpose: Purpose::Node,
-    })?;
+    };
+    let config = process::load(&merged)?;
     if flags.print_network_sheet {
         say(&sheet::of_node(&config));
         return Ok(());
     }
-    process::run(&config, serve(&config, flags.ready_file.as_deref()))
+    let ready = flags.ready_file.as_deref();
+    process::run(&config, serve(&config, merged, ready))
 }
 
-async fn serve(config: &Config, ready: Option<&Path>) -> Result<(), Failure> {
+async fn serve(config: &Config, flags: Flags, ready: Option<&Path>) -> Result<(), Failure> {
     let mut signals = Signals::new()?;
     if let Some(path) = ready {
         ready_file::remove(path)?;
@@ -107,7 +110,21 @@ async fn serve(config: &Config, ready: Option<&Path>) -> Result<(), Failure> {
         relay: relaying.handle.clone(),
     };
     let connections = listeners.serve(config, answer);
-    while signals.next().await == Asked::Reload {}
+    let mut reloading = Reloading {
+        flags,
+        config: config.clone(),
+        secrets: relaying.secrets.clone(),
+        certificate: protection.certificate,
+        relay: relaying.handle.as_ref().map(Arc::downgrade),
+        node: Some(Arc::downgrade(&node)),
+    };
+    let asked = reloading.until_stop(&mut signals).await;
+    if let (Asked::Drain, Some(relay), Some(settings)) =
+        (asked, &relaying.handle, &reloading.config.relay)
+    {
+        node.grants.withdraw_own();
+        relay::drain(relay, settings, &mut signals).await;
+    }
     say("Stopping. Press Ctrl-C again to stop at once.");
     signals.next_stop_exits_at_once();
     sweeper.abort();
@@ -124,6 +141,7 @@ struct Relaying<'a> {
     config: Option<&'a config::Relay>,
     handle: Option<Arc<RelayHandle>>,
     access: RelayAccess,
+    secrets: secret::Loaded,
     /// Where TLS is taken off for it: the places of HTTPS, and those of its own.
     tls: Vec<SocketAddr>,
     /// Ends with this.
@@ -155,12 +173,13 @@ fn start_relay<'a>(
             ));
         }
     }
-    let mut access = RelayAccess::new(&config.access, secrets.current.clone());
+    let mut access = RelayAccess::new(&config.access, secrets.secrets.current.clone());
     let Some(relay) = &config.relay else {
         return Ok(Relaying {
             config: None,
             handle: None,
             access,
+            secrets,
             tls: Vec::new(),
             accepting: None,
         });
@@ -168,7 +187,11 @@ fn start_relay<'a>(
     let own = TlsListeners::bind(&relay.listen_tls)?;
     let places = [listeners.places(), own.places()].concat();
     let services = places.iter().chain(&metrics).map(SocketAddr::port);
-    let running = relay::start(relay, secrets, &services.collect::<Vec<_>>())?;
+    let running = relay::start(
+        relay,
+        secrets.secrets.clone(),
+        &services.collect::<Vec<_>>(),
+    )?;
     for text in &running.remarks {
         remark(text);
     }
@@ -188,6 +211,7 @@ fn start_relay<'a>(
         config: Some(relay),
         handle: Some(running.handle),
         access,
+        secrets,
         tls,
         accepting,
     })

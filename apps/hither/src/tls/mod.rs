@@ -32,7 +32,6 @@ pub(crate) struct Protection {
     /// Takes TLS off; `None` where nothing is protected.
     pub(crate) acceptor: Option<TlsAcceptor>,
     /// What the acceptor shows.
-    #[expect(dead_code, reason = "used as soon as settings are read again")]
     pub(crate) certificate: Option<Arc<Certificate>>,
     /// The node's own authority, if it has one.
     pub(crate) own_ca: Option<OwnCa>,
@@ -87,7 +86,6 @@ pub(crate) fn prepare(config: &Config, listen: &[SocketAddr]) -> Result<Protecti
 }
 
 /// A certificate that was read again and not shown yet.
-#[expect(dead_code, reason = "used as soon as settings are read again")]
 pub(crate) struct Renewal(CertifiedKey);
 
 impl Renewal {

@@ -26,14 +26,28 @@ fn connect(
     trusted: CertificateDer<'static>,
     name: &str,
 ) -> StreamOwned<ClientConnection, TcpStream> {
+    connect_speaking(node, trusted, name, &[])
+}
+
+/// Offers protocols by ALPN.
+fn connect_speaking(
+    node: &Node,
+    trusted: CertificateDer<'static>,
+    name: &str,
+    protocols: &[&str],
+) -> StreamOwned<ClientConnection, TcpStream> {
     let mut roots = RootCertStore::empty();
     roots.add(trusted).unwrap();
     let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let config = ClientConfig::builder_with_provider(provider)
+    let mut config = ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
         .unwrap()
         .with_root_certificates(roots)
         .with_no_client_auth();
+    config.alpn_protocols = protocols
+        .iter()
+        .map(|name| name.as_bytes().to_vec())
+        .collect();
     let name = ServerName::try_from(name.to_owned()).unwrap();
     let stream = TcpStream::connect(node.authority()).unwrap();
     stream.set_read_timeout(Some(PATIENCE)).unwrap();
@@ -104,14 +118,112 @@ fn turn_shares_the_socket_with_https() {
     let port = node.authority().rsplit(':').next().unwrap().to_owned();
     let url = format!("turns:localhost:{port}?transport=tcp");
     assert!(node.relay().contains(&url), "{:?}", node.relay());
-    let mut stream = connect(&node, authority(&node), "localhost");
-    // RFC 8489 §5: Binding request, no attributes, the magic cookie, a transaction id.
+    // Told by its first bytes if it does not say so by ALPN (RFC 7443).
+    for protocols in [
+        &[][..],
+        &["stun.turn"],
+        &["stun.nat-discovery"],
+        &["x", "stun.turn"],
+    ] {
+        let mut stream = connect_speaking(&node, authority(&node), "localhost", protocols);
+        // RFC 8489 §5: Binding request, no attributes, the magic cookie, a transaction id.
+        let request = [&[0, 1, 0, 0, 0x21, 0x12, 0xA4, 0x42], [9; 12].as_slice()].concat();
+        stream.write_all(&request).unwrap();
+        let mut answer = [0; 20];
+        stream.read_exact(&mut answer).unwrap();
+        assert_eq!(&answer[..2], [1, 1], "{protocols:?}");
+        assert_eq!(&answer[8..], [9; 12]);
+        let negotiated = stream.conn.alpn_protocol().map(<[u8]>::to_vec);
+        let wanted = protocols.last().map(|name| name.as_bytes().to_vec());
+        assert_eq!(negotiated, wanted);
+    }
+}
+
+#[test]
+fn who_says_to_speak_http_is_not_taken_for_a_turn_client() {
+    let node = Node::start_with(&OWN_CA);
+    let http = ["http/1.1"];
+    let mut stream = connect_speaking(&node, authority(&node), "localhost", &http);
+    let answer = get(&mut stream, "/api/v1/node").unwrap();
+    assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+    let mut stream = connect_speaking(&node, authority(&node), "localhost", &http);
     let request = [&[0, 1, 0, 0, 0x21, 0x12, 0xA4, 0x42], [9; 12].as_slice()].concat();
     stream.write_all(&request).unwrap();
-    let mut answer = [0; 20];
-    stream.read_exact(&mut answer).unwrap();
-    assert_eq!(&answer[..2], [1, 1]);
-    assert_eq!(&answer[8..], [9; 12]);
+    let mut answer = Vec::new();
+    let _closed = stream.read_to_end(&mut answer);
+    assert!(!answer.starts_with(&[1, 1]), "{answer:?}");
+}
+
+#[test]
+fn whoever_does_not_go_on_is_not_waited_for() {
+    let node = Node::start_with(&OWN_CA);
+    let plain = |bytes: &[u8]| {
+        let mut stream = TcpStream::connect(node.authority()).unwrap();
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        stream.write_all(bytes).unwrap();
+        stream
+    };
+    // Silent; half a TLS record; the head of one that is long.
+    let mut half_open = [&[][..], &[0x16, 3], &[0x16, 3, 1, 0x3F, 0xFF, 1]].map(plain);
+    // Silent inside TLS; half a request; half a STUN message; half the head of an HTTP/2 frame.
+    let mut slow = [
+        &[][..],
+        b"GET / HT",
+        &[0, 1, 0, 8, 0x21],
+        b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0",
+    ]
+    .map(|bytes| {
+        let mut stream = connect(&node, authority(&node), "localhost");
+        stream.write_all(bytes).unwrap();
+        stream.flush().unwrap();
+        stream
+    });
+    let end = |stream: &mut dyn Read| {
+        let mut rest = Vec::new();
+        match stream.read_to_end(&mut rest) {
+            Ok(_) => true,
+            // Closed without the end of TLS, or reset.
+            Err(error) => !matches!(
+                error.kind(),
+                std::io::ErrorKind::WouldBlock | std::io::ErrorKind::TimedOut
+            ),
+        }
+    };
+    for (number, stream) in half_open.iter_mut().enumerate() {
+        assert!(end(stream), "half-open {number}");
+    }
+    for (number, stream) in slow.iter_mut().enumerate() {
+        assert!(end(stream), "slow {number}");
+    }
+}
+
+#[test]
+fn a_renewed_certificate_is_shown_without_a_restart() {
+    let (first, second) = (Node::start_with(&OWN_CA), Node::start_with(&OWN_CA));
+    let directory = tempfile::tempdir().unwrap();
+    let copy = |from: &Node, name: &str| {
+        let to = directory.path().join(name);
+        std::fs::copy(from.data_dir().join("tls").join(name), &to).unwrap();
+        to.display().to_string()
+    };
+    let (certificate, key) = (copy(&first, "leaf.crt"), copy(&first, "leaf.key"));
+    let node = Node::start_with(&[
+        ("HITHER_TLS__MODE", "files"),
+        ("HITHER_TLS__CERTIFICATE", &certificate),
+        ("HITHER_TLS__KEY", &key),
+    ]);
+    let trusts = |authority: CertificateDer<'static>| {
+        get(&mut connect(&node, authority, "localhost"), "/api/v1/node").is_ok()
+    };
+    assert!(trusts(authority(&first)) && !trusts(authority(&second)));
+    copy(&second, "leaf.crt");
+    node.send("-HUP");
+    node.until_said("nothing was changed");
+    assert!(trusts(authority(&first)));
+    copy(&second, "leaf.key");
+    node.send("-HUP");
+    node.until_said("were read again and applied");
+    assert!(trusts(authority(&second)) && !trusts(authority(&first)));
 }
 
 #[test]

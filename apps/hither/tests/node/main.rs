@@ -16,4 +16,5 @@ mod malformed;
 mod pages;
 mod privacy;
 mod registration;
+mod relay;
 mod support;

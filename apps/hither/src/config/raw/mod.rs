@@ -9,6 +9,7 @@ use std::path::PathBuf;
 use std::str::FromStr;
 
 use serde::Deserialize;
+use toml::Table;
 
 use super::{Config, Limits, Purpose, Tls};
 use relay::{Around, RawRelay};
@@ -113,7 +114,12 @@ pub(crate) enum CheckError {
     RelayHost,
     #[error("relay.listen_tls needs a certificate: set tls.mode to \"own-ca\" or \"files\"")]
     RelayTls,
-    #[error("relay.max_allocations and relay.max_allocations_per_username must be at least 1")]
+    #[error(
+        "relay.behaviour_ip must be another address than relay.listen_udp has, of the same kind, and \
+         relay.behaviour_port another port; both ports must be fixed ones"
+    )]
+    Behaviour,
+    #[error("each of relay.max_… must be at least 1, but for relay.max_kib_per_second")]
     RelayLimits,
     #[error("relay.drain_seconds may be at most 86400, which is a day")]
     Drain,
@@ -136,7 +142,7 @@ pub(crate) enum CheckError {
 }
 
 impl Raw {
-    pub(super) fn check(self, purpose: Purpose) -> Result<Config, CheckError> {
+    pub(super) fn check(self, purpose: Purpose, settings: Table) -> Result<Config, CheckError> {
         let tls = self.tls.check()?;
         if purpose == Purpose::Node {
             self.http.check(&tls)?;
@@ -159,6 +165,7 @@ impl Raw {
             data_dir: &data_dir,
         };
         Ok(Config {
+            settings,
             name,
             open_registration: self.node.open_registration,
             access: self.relay.access(&around)?,

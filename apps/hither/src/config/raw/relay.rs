@@ -5,7 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
-use hither_relay::{Net, PeerRules, RelayedIp};
+use hither_relay::{Behaviour, Net, PeerRules, RelayedIp};
 use hither_stun::server::AddressClass;
 use serde::Deserialize;
 
@@ -56,11 +56,12 @@ pub(super) struct RawRelay {
     deny_peers: Vec<NetText>,
     max_allocations: u32,
     max_allocations_per_username: u32,
+    max_allocations_per_source: u32,
     max_kib_per_second: u32,
     max_streams: u32,
     workers: u8,
     drain_seconds: u64,
-    alternate_server: Perhaps<SocketAddr>,
+    alternate_servers: Vec<SocketAddr>,
     behaviour_ip: Perhaps<IpAddr>,
     behaviour_port: u16,
 }
@@ -163,7 +164,13 @@ impl RawRelay {
         if self.first_port < 1024 || self.first_port > self.last_port {
             return Err(CheckError::RelayPorts);
         }
-        if self.max_allocations == 0 || self.max_allocations_per_username == 0 {
+        let bounds = [
+            self.max_allocations,
+            self.max_allocations_per_username,
+            self.max_allocations_per_source,
+            self.max_streams,
+        ];
+        if bounds.contains(&0) {
             return Err(CheckError::RelayLimits);
         }
         if self.drain_seconds > MAX_DRAIN_SECS {
@@ -172,7 +179,7 @@ impl RawRelay {
         if !self.listen_tls.is_empty() && *around.tls == Tls::Off {
             return Err(CheckError::RelayTls);
         }
-        let listen_udp = places(&self.listen_udp, around.http, self.port);
+        let mut listen_udp = places(&self.listen_udp, around.http, self.port);
         let listen_tcp = places(&self.listen_tcp, around.http, self.port);
         let listen_tls = places(&self.listen_tls, &[], 0);
         let relayed_ips = self.relayed(&listen_udp, &listen_tcp)?;
@@ -188,7 +195,12 @@ impl RawRelay {
                 }
             }
         }
-        let behaviour = self.behaviour_ip.0.map(|ip| (ip, self.behaviour_port));
+        let behaviour = self.behaviour(&listen_udp)?;
+        for at in behaviour.iter().flat_map(Behaviour::listeners) {
+            if !listen_udp.contains(&at) {
+                listen_udp.push(at);
+            }
+        }
         Ok(Some(Relay {
             listen_udp,
             listen_udp_too,
@@ -199,13 +211,28 @@ impl RawRelay {
             peers,
             max_allocations: self.max_allocations,
             max_allocations_per_username: self.max_allocations_per_username,
+            max_allocations_per_source: self.max_allocations_per_source,
             max_kib_per_second: self.max_kib_per_second,
             max_streams: self.max_streams,
             workers: self.workers,
             drain: Duration::from_secs(self.drain_seconds),
-            alternate_server: self.alternate_server.0,
+            alternate_servers: self.alternate_servers,
             behaviour,
         }))
+    }
+
+    fn behaviour(&self, listen_udp: &[SocketAddr]) -> Result<Option<Behaviour>, CheckError> {
+        let Some(ip) = self.behaviour_ip.0 else {
+            return Ok(None);
+        };
+        let primary = listen_udp.iter().find(|at| at.is_ipv6() == ip.is_ipv6());
+        let primary = *primary.ok_or(CheckError::Behaviour)?;
+        let other = SocketAddr::new(ip, self.behaviour_port);
+        let ports = [primary.port(), other.port()];
+        if primary.ip() == ip || ports[0] == ports[1] || ports.contains(&0) {
+            return Err(CheckError::Behaviour);
+        }
+        Ok(Some(Behaviour { primary, other }))
     }
 
     fn relayed(

@@ -4,10 +4,14 @@
 mod device;
 mod http;
 mod process;
+mod relay;
+mod turn;
 
 pub(crate) use device::{Device, Mailbox, Socket};
 pub(crate) use http::{Request, Response};
 pub(crate) use process::{Node, PATIENCE, hither};
+pub(crate) use relay::{RelayAlone, write_secret};
+pub(crate) use turn::{Code, TurnClient, credential, peer};
 
 /// Fresh random bytes.
 pub(crate) fn random<const N: usize>() -> [u8; N] {

@@ -105,20 +105,23 @@ impl Node {
 
     /// Sends SIGINT, as Ctrl-C does.
     pub(crate) fn interrupt(&self) {
-        let sent = Command::new("kill")
-            .args(["-INT", &self.process_id().to_string()])
-            .status();
-        assert!(sent.unwrap().success());
+        self.send("-INT");
+    }
+
+    pub(crate) fn send(&self, name: &str) {
+        signal(self.process_id(), name);
     }
 
     pub(crate) fn wait(&mut self) -> ExitStatus {
+        wait_for(&mut self.child)
+    }
+
+    /// Waits until it has said something.
+    pub(crate) fn until_said(&self, text: &str) {
         let deadline = Instant::now() + PATIENCE;
-        loop {
-            if let Some(status) = self.child.try_wait().unwrap() {
-                return status;
-            }
-            assert!(Instant::now() < deadline, "it does not end");
-            std::thread::sleep(Duration::from_millis(20));
+        while !self.said().contains(text) {
+            assert!(Instant::now() < deadline, "no {text} in {}", self.said());
+            pause();
         }
     }
 
@@ -158,6 +161,35 @@ impl Drop for Node {
     }
 }
 
+pub(super) fn pause() {
+    std::thread::sleep(Duration::from_millis(20));
+}
+
+/// Sends a signal by its name, such as `-HUP`.
+pub(super) fn signal(process_id: u32, name: &str) {
+    let sent = Command::new("kill")
+        .args([name, &process_id.to_string()])
+        .status();
+    assert!(sent.unwrap().success());
+}
+
+pub(super) fn wait_for(child: &mut Child) -> ExitStatus {
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        if let Some(status) = child.try_wait().unwrap() {
+            return status;
+        }
+        assert!(Instant::now() < deadline, "it does not end");
+        pause();
+    }
+}
+
+pub(super) fn appending(path: &Path) -> File {
+    let mut options = File::options();
+    options.create(true).append(true);
+    options.open(path).unwrap()
+}
+
 /// The binary, with nothing of this process's own settings.
 pub(crate) fn hither() -> Command {
     let mut command = Command::new(binary());
@@ -181,11 +213,7 @@ fn binary() -> PathBuf {
 }
 
 fn spawn(directory: &Path, environment: &[(String, String)]) -> Child {
-    let file = |name| {
-        let mut options = File::options();
-        options.create(true).append(true);
-        options.open(directory.join(name)).unwrap()
-    };
+    let file = |name: &str| appending(&directory.join(name));
     hither()
         .args(["serve", "--listen", "127.0.0.1:0"])
         .arg("--data-dir")
