@@ -42,7 +42,7 @@ pub struct RelayConfig {
     pub workers: usize,
     /// How datagrams are received and sent.
     pub datagrams: DatagramPath,
-    /// Receive buffers.
+    /// How much may wait in sockets.
     pub buffers: Buffers,
 }
 
@@ -101,7 +101,7 @@ pub enum DatagramPath {
     Portable,
 }
 
-/// How much the system is asked to let wait in a socket until it is read, in bytes. Larger buffers lose less in a
+/// How much the system is asked to let wait in a socket in each direction, in bytes. Larger buffers lose less in a
 /// burst and hide an overload in delay.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Buffers {

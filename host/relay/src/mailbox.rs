@@ -30,7 +30,10 @@ const FRAMES_LEN: usize = 1_024;
 /// Buffers longer than this are kept only in small number.
 const SMALL_BUFFER: usize = 4 * 1024;
 
-/// How many buffers are kept whatever their length.
+/// How long a buffer is before it has to be longer: one datagram of the usual length fits.
+const FIRST_BUFFER: usize = 2 * 1024;
+
+/// How many buffers there are from the beginning, and are kept whatever their length.
 const KEPT_BUFFERS: usize = 64;
 
 /// How long counters are waited for; a worker answers within a turn.
@@ -110,10 +113,14 @@ pub(crate) struct Mailbox {
 
 impl Mailbox {
     pub(crate) fn new(waker: Waker) -> Arc<Self> {
+        let buffers = ArrayQueue::new(RING_LEN);
+        for _ in 0..KEPT_BUFFERS {
+            buffers.push(Vec::with_capacity(FIRST_BUFFER)).ok();
+        }
         Arc::new(Self {
             runs: ArrayQueue::new(RING_LEN),
             run_bytes: AtomicUsize::new(0),
-            buffers: ArrayQueue::new(RING_LEN),
+            buffers,
             frames: ArrayQueue::new(FRAMES_LEN),
             control: Mutex::default(),
             has_control: AtomicBool::new(false),

@@ -3,6 +3,7 @@
 //!
 //! No lock and no allocation on the way of a datagram, and no error that ends the loop.
 
+use std::collections::VecDeque;
 use std::io;
 use std::sync::Arc;
 use std::thread;
@@ -19,6 +20,9 @@ pub(crate) const WAKER: Token = Token(usize::MAX);
 
 /// Events that one call to the system may bring.
 const EVENTS: usize = 256;
+
+/// Sockets that are served in one turn; those that are left come first in the next.
+const SOCKETS_BURST: usize = 64;
 
 /// Runs and frames of a ring that are served in one turn.
 const RING_BURST: usize = 128;
@@ -37,7 +41,7 @@ pub(crate) struct Worker {
     events: Events,
     inbox: Inbox,
     /// Sockets that may have more than they were asked for.
-    ready: Vec<SocketId>,
+    ready: VecDeque<SocketId>,
     is_stopped: bool,
 }
 
@@ -49,7 +53,7 @@ impl Worker {
             poll,
             events: Events::with_capacity(EVENTS),
             inbox: Inbox::new(),
-            ready: Vec::with_capacity(EVENTS),
+            ready: VecDeque::with_capacity(EVENTS),
             is_stopped: false,
         }
     }
@@ -92,7 +96,7 @@ impl Worker {
                 && !socket.is_ready
             {
                 socket.is_ready = true;
-                self.ready.push(id);
+                self.ready.push_back(id);
             }
         }
     }
@@ -100,12 +104,11 @@ impl Worker {
     /// Everybody gets a bounded share.
     fn turn(&mut self) {
         self.router.counters.turns += 1;
-        let mut waiting = self.ready.len();
-        while waiting > 0 {
-            waiting -= 1;
-            let id = self.ready.swap_remove(waiting);
-            if self.serve_socket(id) {
-                self.ready.push(id);
+        for _ in 0..self.ready.len().min(SOCKETS_BURST) {
+            if let Some(id) = self.ready.pop_front()
+                && self.serve_socket(id)
+            {
+                self.ready.push_back(id);
             }
         }
         self.serve_runs();
@@ -246,5 +249,28 @@ impl Drop for Closes {
             tracing::error!("a worker of the relay panicked");
         }
         self.0.close();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use mio::Waker;
+
+    use super::*;
+
+    #[test]
+    fn a_worker_that_panics_leaves_a_closed_mailbox() {
+        let poll = Poll::new().unwrap();
+        let waker = Waker::new(poll.registry(), WAKER).unwrap();
+        let mailbox = Mailbox::new(waker);
+        let closes = Closes(Arc::clone(&mailbox));
+        let worker = thread::spawn(move || {
+            let _closes = closes;
+            panic!("a test panics");
+        });
+        assert!(worker.join().is_err());
+        assert!(mailbox.is_closed());
+        // Whoever asks is not kept waiting.
+        mailbox.counters();
     }
 }

@@ -11,6 +11,7 @@ mod client;
 mod support;
 
 use std::fs;
+use std::net::IpAddr;
 
 use client::{Client, socket};
 use hither_relay::{Limits, PeerRules, RelayConfig};
@@ -20,14 +21,16 @@ const CHANNEL: u16 = 0x4123;
 
 #[tokio::test]
 async fn an_allocation_without_a_foreign_peer_costs_no_file_descriptor() {
+    let relayed_ip = "127.0.0.3".parse::<IpAddr>().expect("an address");
     let relay = start_with(RelayConfig {
+        relayed_ips: vec![relayed_ip.into()],
         limits: Limits {
             max_allocations_per_username: 10_000,
             ..Limits::RECOMMENDED
         },
         // Nobody but the relay's own clients is reached under its own address.
         peers: PeerRules {
-            deny: vec!["127.0.0.1/32".parse().expect("a network")],
+            deny: vec!["127.0.0.3/32".parse().expect("a network")],
             private: true,
             ..PeerRules::default()
         },

@@ -25,6 +25,12 @@ use super::portable::Portable;
 use super::socket::{Socket, SocketTable};
 use crate::counters::DatagramCounters;
 
+/// What is received at once, in bytes, shall still be in the processor's cache when it is sent.
+const CACHED_LEN: usize = 256 * 1024;
+
+/// The fewest reads that are asked for.
+const MIN_READS: usize = 4;
+
 /// How many datagrams go into one `sendmmsg`.
 const MAX_BATCH: usize = 32;
 
@@ -36,6 +42,8 @@ const PIECES_OF_ONE: usize = 3;
 pub(crate) struct Linux {
     /// It receives from any socket; what it remembers is about sending, which it does not do here.
     receiver: UdpSocketState,
+    /// How many reads are asked for.
+    reads: usize,
     one_by_one: Portable,
 }
 
@@ -46,6 +54,7 @@ impl Linux {
             .or_else(|_| UdpSocket::bind((Ipv6Addr::LOCALHOST, 0)))?;
         Ok(Self {
             receiver: UdpSocketState::new(UdpSockRef::from(&aside))?,
+            reads: MAX_READS,
             one_by_one: Portable::default(),
         })
     }
@@ -59,7 +68,7 @@ impl Linux {
     }
 
     pub(super) fn receive(
-        &self,
+        &mut self,
         socket: &Socket,
         inbox: &mut Inbox,
         counters: &mut DatagramCounters,
@@ -70,14 +79,18 @@ impl Linux {
             let mut slices: [_; MAX_READS] =
                 array::from_fn(|_| IoSliceMut::new(buffers.next().unwrap_or_default()));
             let socket = UdpSockRef::from(socket.io());
-            self.receiver.recv(socket, &mut slices, &mut metas)?
+            let wanted = slices.get_mut(..self.reads).unwrap_or_default();
+            self.receiver.recv(socket, wanted, &mut metas)?
         };
+        let wanted = self.reads;
+        let bytes = metas.iter().take(received).map(|meta| meta.len).sum();
+        self.reads = reads_for(received, bytes);
         for (index, meta) in metas.iter().take(received).enumerate() {
             counters.note_read(meta.len.div_ceil(meta.stride.max(1)).max(1));
             inbox.note(index, meta.addr, meta.len, meta.stride);
         }
         // A call that could have brought more found the socket empty.
-        Ok(received < MAX_READS)
+        Ok(received < wanted)
     }
 
     pub(super) fn flush(
@@ -136,6 +149,12 @@ impl Linux {
         self.one_by_one
             .send_each(outbox, message, bytes, socket, counters);
     }
+}
+
+/// How many reads to ask for next, after so many brought so many bytes.
+fn reads_for(received: usize, bytes: usize) -> usize {
+    let each = bytes.div_ceil(received.max(1)).max(1);
+    (CACHED_LEN / each).clamp(MIN_READS, MAX_READS)
 }
 
 /// How many messages from the first on are single datagrams that leave one socket alike.

@@ -68,8 +68,8 @@ impl Socket {
 }
 
 /// Binds one socket that nobody else can have.
-pub(crate) fn bind(address: SocketAddr, receive_buffer: usize) -> io::Result<RawSocket> {
-    let socket = open(address, receive_buffer)?;
+pub(crate) fn bind(address: SocketAddr, buffer: usize) -> io::Result<RawSocket> {
+    let socket = open(address, buffer)?;
     socket.bind(&SockAddr::from(address))?;
     Ok(socket)
 }
@@ -79,10 +79,10 @@ pub(crate) fn bind(address: SocketAddr, receive_buffer: usize) -> io::Result<Raw
 /// The first is bound alone, so that an address in use is noticed.
 pub(crate) fn bind_shared(
     address: SocketAddr,
-    receive_buffer: usize,
+    buffer: usize,
     count: usize,
 ) -> io::Result<(SocketAddr, Vec<RawSocket>)> {
-    let first = bind(address, receive_buffer)?;
+    let first = bind(address, buffer)?;
     let local = first.local_addr()?.as_socket();
     let local = local.ok_or(io::ErrorKind::AddrNotAvailable)?;
     let mut sockets = vec![first];
@@ -91,7 +91,7 @@ pub(crate) fn bind_shared(
             share(first)?;
         }
         for _ in 1..count {
-            let socket = open(local, receive_buffer)?;
+            let socket = open(local, buffer)?;
             share(&socket)?;
             socket.bind(&SockAddr::from(local))?;
             sockets.push(socket);
@@ -110,7 +110,7 @@ fn share(_socket: &RawSocket) -> io::Result<()> {
     Err(io::ErrorKind::Unsupported.into())
 }
 
-fn open(address: SocketAddr, receive_buffer: usize) -> io::Result<RawSocket> {
+fn open(address: SocketAddr, buffer: usize) -> io::Result<RawSocket> {
     let socket = RawSocket::new(
         Domain::for_address(address),
         Type::DGRAM,
@@ -120,8 +120,11 @@ fn open(address: SocketAddr, receive_buffer: usize) -> io::Result<RawSocket> {
         socket.set_only_v6(true)?;
     }
     // The system may give less; that is no reason to stop.
-    if let Err(error) = socket.set_recv_buffer_size(receive_buffer) {
-        tracing::debug!(kind = ?error.kind(), "the receive buffer stays as it is");
+    let set = socket
+        .set_recv_buffer_size(buffer)
+        .and_then(|()| socket.set_send_buffer_size(buffer));
+    if let Err(error) = set {
+        tracing::debug!(kind = ?error.kind(), "the buffers stay as they are");
     }
     socket.set_nonblocking(true)?;
     Ok(socket)

@@ -2,6 +2,7 @@
 //! A relay on a loopback address, and credentials for it.
 
 use std::net::{IpAddr, SocketAddr};
+use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use hither_relay::{
@@ -20,7 +21,7 @@ pub(crate) fn config(ip: &str) -> RelayConfig {
     RelayConfig {
         listen_udp: vec![SocketAddr::new(ip, 0)],
         listen_tcp: vec![SocketAddr::new(ip, 0)],
-        relayed_ips: vec![ip.into()],
+        relayed_ips: vec![relayed_ip(ip).into()],
         // Above what the system gives to sockets that name no port: those of the tests are many.
         ports: PortRange {
             first: 61_000,
@@ -32,6 +33,17 @@ pub(crate) fn config(ip: &str) -> RelayConfig {
             ..PeerRules::default()
         },
         ..RelayConfig::new(Secrets::only(SharedSecret::new(SECRET)))
+    }
+}
+
+/// An address of this machine that no other relay of the tests has: they run at the same time, and must not draw each
+/// other's ports.
+fn relayed_ip(ip: IpAddr) -> IpAddr {
+    static NEXT: AtomicU8 = AtomicU8::new(1);
+    let [.., high, low] = std::process::id().to_be_bytes();
+    match ip.is_ipv4() {
+        true => [127, high | 128, low, NEXT.fetch_add(1, Ordering::Relaxed)].into(),
+        false => ip,
     }
 }
 
