@@ -180,7 +180,17 @@ fn Messages(app: App, id: ContactId, contact: Memo<Option<ContactView>>) -> impl
     let list = NodeRef::<Div>::new();
     let at_end = RwSignal::new(true);
     follow_end(list, at_end, rows);
-    follow_size(list, at_end);
+    let size = StoredValue::new((0, 0));
+    follow_size(list, at_end, size);
+    let scrolled = move |_| {
+        // A pane with a size that is news has not been scrolled by the person: its end is looked for first.
+        if list
+            .get_untracked()
+            .is_some_and(|list| size_of(&list) == size.get_value())
+        {
+            at_end.set(is_at_end(list));
+        }
+    };
     speak_arrivals(app, contact, conversation);
     let truncated = move || {
         conversation.with(|conversation| {
@@ -204,7 +214,7 @@ fn Messages(app: App, id: ContactId, contact: Memo<Option<ContactView>>) -> impl
                 aria-live="off"
                 aria-label="Messages"
                 tabindex="0"
-                on:scroll=move |_| at_end.set(is_at_end(list))
+                on:scroll=scrolled
             >
                 <Show when=truncated><p class="day">"Older messages are kept, but not shown."</p></Show>
                 <Show when=loading><div class="skeleton" aria-hidden="true"><i></i><i></i><i></i></div></Show>
@@ -417,16 +427,23 @@ fn follow_end(list: NodeRef<Div>, at_end: RwSignal<bool>, rows: Memo<Vec<Row>>) 
 }
 
 /// The same when a call opens or closes beside it, a keyboard comes up, or the composer grows.
-fn follow_size(list: NodeRef<Div>, at_end: RwSignal<bool>) {
+fn follow_size(list: NodeRef<Div>, at_end: RwSignal<bool>, size: StoredValue<(i32, i32)>) {
     Effect::new(move || {
         let Some(element) = list.get() else { return };
         // Kept until the effect is cleaned up.
         StoredValue::new_local(dom::size::follow(&element, move || {
+            if let Some(list) = list.try_get_untracked().flatten() {
+                size.try_set_value(size_of(&list));
+            }
             if at_end.try_get_untracked() == Some(true) {
                 to_end(list);
             }
         }));
     });
+}
+
+fn size_of(list: &web_sys::Element) -> (i32, i32) {
+    (list.client_width(), list.client_height())
 }
 
 fn to_end(list: NodeRef<Div>) {
