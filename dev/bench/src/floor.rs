@@ -39,6 +39,9 @@ impl Means {
     }
 }
 
+/// Where the floor's sockets are.
+const IP: Ipv4Addr = Ipv4Addr::new(127, 0, 5, 1);
+
 /// Datagrams, or coalesced ones, received at once.
 const BATCH: usize = 32;
 
@@ -53,7 +56,7 @@ pub(crate) const STOP: &[u8] = b"stop";
 /// A socket on a free port, with what the means need.
 fn open(means: Means) -> Result<UdpSocket, BenchError> {
     let open = || -> io::Result<UdpSocket> {
-        let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0))?;
+        let socket = UdpSocket::bind((IP, 0))?;
         setsockopt(&socket, sockopt::RcvBuf, &BUFFER)?;
         if means == Means::Segmented {
             setsockopt(&socket, sockopt::UdpGroSegment, &true)?;
@@ -407,7 +410,7 @@ impl<'a> Peers<'a> {
             // A datagram of its own; all in a batch are of one length here.
             Means::Batched => self.batch.received.first().map_or(0, |&(_, length)| length),
             // As long as what the client sent last.
-            Means::Segmented => 65_536,
+            Means::Segmented => self.payload_of_flow[flow],
         };
         if payload == 0 {
             return Ok(());

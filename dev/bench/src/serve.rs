@@ -3,7 +3,7 @@
 //! come from one machine, and 50,000 allocations are more than the default allows.
 
 use std::io::Read;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use hither_relay::{
@@ -11,7 +11,7 @@ use hither_relay::{
 };
 
 use crate::BenchError;
-use crate::servers::{PORTS, RELAY_IP};
+use crate::servers::PORTS;
 use crate::turn::{REALM, SECRET};
 
 const ALLOCATIONS: usize = 60_000;
@@ -46,7 +46,7 @@ fn config(listen: SocketAddr) -> RelayConfig {
     RelayConfig {
         listen_udp: vec![listen],
         listen_tcp: Vec::new(),
-        relayed_ips: vec![IpAddr::V4(RELAY_IP).into()],
+        relayed_ips: vec![listen.ip().into()],
         ports: PortRange {
             first: PORTS.0,
             last: PORTS.1,

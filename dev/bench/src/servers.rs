@@ -14,8 +14,11 @@ use crate::floor::{self, Means};
 use crate::flows::{self, End, Relation};
 use crate::turn::{REALM, SECRET, sessions};
 
-/// Where relayed ports are opened, on the address that is listened on.
-pub(crate) const RELAY_IP: Ipv4Addr = Ipv4Addr::LOCALHOST;
+/// Where our relay listens and relays: a relay alone on its address, so that no port is taken already.
+const HITHER_IP: Ipv4Addr = Ipv4Addr::new(127, 0, 3, 1);
+
+/// Where coturn does.
+const COTURN_IP: Ipv4Addr = Ipv4Addr::new(127, 0, 4, 1);
 
 /// The ports they may have: nearly all, so that 50,000 fit.
 pub(crate) const PORTS: (u16, u16) = (5_000, 65_535);
@@ -67,10 +70,14 @@ pub(crate) struct Server {
 impl Server {
     /// Starts a TURN server and waits until it answers.
     pub(crate) fn turn(contender: Contender, cores: Cores) -> Result<Self, BenchError> {
-        let address = free_address()?;
-        let mut server = match contender {
-            Contender::Coturn => Self::start(contender, coturn(address), cores, false)?,
-            Contender::Hither | Contender::Floor(_) => {
+        let (ip, is_coturn) = match contender {
+            Contender::Coturn => (COTURN_IP, true),
+            Contender::Hither | Contender::Floor(_) => (HITHER_IP, false),
+        };
+        let address = free_address(ip)?;
+        let mut server = match is_coturn {
+            true => Self::start(contender, coturn(address), cores, false)?,
+            false => {
                 let mut command = ourselves()?;
                 command.args(["serve-relay", &address.to_string()]);
                 Self::start(contender, command, cores, true)?
@@ -165,16 +172,7 @@ fn coturn(address: SocketAddr) -> Command {
     let (ip, port) = (address.ip().to_string(), address.port().to_string());
     let (first, last) = (PORTS.0.to_string(), PORTS.1.to_string());
     // No configuration file, one thread for relaying, because there is one core.
-    command.args([
-        "-n",
-        "--relay-threads=1",
-        "-L",
-        &ip,
-        "-p",
-        &port,
-        "-E",
-        &RELAY_IP.to_string(),
-    ]);
+    command.args(["-n", "--relay-threads=1", "-L", &ip, "-p", &port, "-E", &ip]);
     command.args(["--min-port", &first, "--max-port", &last]);
     command.args([
         "--use-auth-secret",
@@ -212,9 +210,9 @@ pub(crate) fn coturn_version() -> Option<String> {
 }
 
 /// An address whose port nobody had a moment ago, below those that are relayed.
-fn free_address() -> Result<SocketAddr, BenchError> {
+fn free_address(ip: Ipv4Addr) -> Result<SocketAddr, BenchError> {
     (3_478..PORTS.0)
-        .map(|port| SocketAddr::from((RELAY_IP, port)))
+        .map(|port| SocketAddr::from((ip, port)))
         .find(|address| UdpSocket::bind(address).is_ok())
         .ok_or(BenchError::Silent)
 }
