@@ -3,6 +3,7 @@
 
 use std::net::SocketAddr;
 use std::sync::{Arc, Weak};
+use std::time::Duration;
 
 use hither_relay::RelayHandle;
 use toml::Table;
@@ -15,6 +16,9 @@ use crate::relay::{self, secret};
 use crate::signals::{Asked, Signals};
 use crate::tls::{Certificate, Renewal};
 use crate::words::complain;
+
+/// How often to look whether the relay is well.
+const LOOK_EVERY: Duration = Duration::from_secs(5);
 
 /// Settings that a running process takes over; all others wait for a restart.
 const APPLIED: [&str; 18] = [
@@ -60,10 +64,22 @@ struct Next {
 impl Reloading {
     /// Reloads as often as somebody asks for it, until one asks to stop.
     pub(crate) async fn until_stop(&mut self, signals: &mut Signals) -> Asked {
+        let mut looking = tokio::time::interval(LOOK_EVERY);
+        let mut was_healthy = true;
         loop {
-            match signals.next().await {
-                Asked::Reload => self.reload().await,
-                stop => return stop,
+            tokio::select! {
+                asked = signals.next() => match asked {
+                    Asked::Reload => self.reload().await,
+                    stop => return stop,
+                },
+                _ = looking.tick() => {
+                    let relay = self.relay.as_ref().and_then(Weak::upgrade);
+                    let is_healthy = relay.is_none_or(|relay| relay.is_healthy());
+                    if was_healthy && !is_healthy {
+                        tracing::error!("a worker of the relay has died; a restart brings it back");
+                    }
+                    was_healthy = is_healthy;
+                }
             }
         }
     }

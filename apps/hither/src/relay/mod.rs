@@ -29,6 +29,8 @@ pub(crate) struct Running {
     pub(crate) handle: Arc<RelayHandle>,
     /// Listens only for those who explore what is between.
     behaviour: Option<Behaviour>,
+    /// Where it listens besides; clients try it after the others.
+    besides: Vec<SocketAddr>,
     /// What somebody should know, one sentence each.
     pub(crate) remarks: Vec<String>,
 }
@@ -49,8 +51,10 @@ impl Running {
             }
             ports
         };
+        let mut udp = self.handle.local_udp_addrs().to_vec();
+        udp.sort_by_key(|at| self.besides.contains(at));
         OwnPorts {
-            udp: ports(self.handle.local_udp_addrs()),
+            udp: ports(&udp),
             tcp: ports(self.handle.local_tcp_addrs()),
             tls: Vec::new(),
         }
@@ -69,6 +73,7 @@ pub(crate) fn start(
     Ok(Running {
         handle: Arc::new(handle),
         behaviour: config.behaviour,
+        besides: config.listen_udp_too.clone(),
         remarks,
     })
 }

@@ -34,7 +34,20 @@ impl Described<'_> {
         }
         line("from", &self.leaves());
         line("peers", &peers(self.config));
+        line("with", &self.granted());
         text
+    }
+
+    fn granted(&self) -> String {
+        let granted = self.handle.granted();
+        let workers = counted(granted.workers, "worker");
+        // The system counts what it reserves, which is twice what it gives.
+        let buffer = granted.listener_buffer / 2 / 1024;
+        let files = match granted.open_files {
+            Some(files) => format!(", {files} open files"),
+            None => String::new(),
+        };
+        format!("{workers}, receive buffers of {buffer} KiB{files}")
     }
 
     fn leaves(&self) -> String {
@@ -42,6 +55,11 @@ impl Described<'_> {
         let ips: Vec<String> = self.config.relayed_ips.iter().map(relayed).collect();
         format!("{}, ports {first}-{last}", ips.join(", "))
     }
+}
+
+fn counted(number: usize, what: &str) -> String {
+    let plural = if number == 1 { "" } else { "s" };
+    format!("{number} {what}{plural}")
 }
 
 fn list(places: &[SocketAddr]) -> String {

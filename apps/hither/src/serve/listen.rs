@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::io;
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -81,7 +81,8 @@ impl Listeners {
             return format!("{scheme}://localhost");
         };
         let host = match at.ip() {
-            ip if ip.is_loopback() => "localhost".to_owned(),
+            // The name leads to these two, and to no other loopback address.
+            ip if ip == Ipv4Addr::LOCALHOST || ip == Ipv6Addr::LOCALHOST => "localhost".to_owned(),
             ip if ip.is_unspecified() => crate::tls::own_name_or_address(),
             IpAddr::V4(ip) => ip.to_string(),
             IpAddr::V6(ip) => format!("[{ip}]"),

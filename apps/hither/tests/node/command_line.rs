@@ -46,6 +46,35 @@ fn the_printed_default_is_the_committed_one_and_can_be_used() {
 }
 
 #[test]
+fn a_relay_alone_has_a_network_sheet_of_its_own() {
+    let sheet = hither()
+        .args(["relay", "--print-network-sheet", "--data-dir", "/nowhere"])
+        .args(["--listen", "10.0.0.5:3478"])
+        .env("HITHER_RELAY__EXTERNAL_IPS", "203.0.114.7")
+        .env("HITHER_RELAY__LISTEN_TLS", "10.0.0.5:443")
+        .env("HITHER_TLS__MODE", "own-ca")
+        .output()
+        .unwrap();
+    assert!(sheet.status.success(), "{}", err(&sheet));
+    let lines: Vec<String> = out(&sheet)
+        .lines()
+        .map(|line| line.split_whitespace().collect::<Vec<_>>().join(" "))
+        .collect();
+    for line in [
+        "STUN and TURN UDP 10.0.0.5:3478 in end to end (SRTP, DTLS)",
+        "TURN TCP 10.0.0.5:3478 in end to end (SRTP, DTLS)",
+        "TURN TCP 10.0.0.5:443 in TLS 1.2 or 1.3",
+        "relayed calls UDP 203.0.114.7:49152-65535 in and out end to end (SRTP, DTLS)",
+    ] {
+        assert!(
+            lines.iter().any(|found| found == line),
+            "{line}: {lines:#?}"
+        );
+    }
+    assert!(!lines.iter().any(|line| line.contains("web client")));
+}
+
+#[test]
 fn an_unknown_setting_names_the_nearest_one() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("hither.toml");
@@ -73,6 +102,16 @@ fn help_teaches() {
         ),
         (vec!["serve", "--help"], vec!["--listen", "Examples:"]),
         (vec!["invite", "--help"], vec!["--role", "Examples:"]),
+        (
+            vec!["relay", "--help"],
+            vec![
+                "--listen",
+                "relay-secret",
+                "SIGHUP",
+                "turnutils_uclient",
+                "Examples:",
+            ],
+        ),
     ] {
         let help = run(&arguments);
         assert!(help.status.success());

@@ -2,7 +2,7 @@
 //! HTTPS with the node's own authority, seen by a client that trusts nothing else.
 
 use std::io::{Read, Write};
-use std::net::TcpStream;
+use std::net::{TcpListener, TcpStream, UdpSocket};
 use std::sync::Arc;
 
 use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
@@ -257,4 +257,80 @@ fn certificates_can_come_from_files() {
         said.contains("the certificate or its key cannot be used"),
         "{said}"
     );
+}
+
+/// HTTPS on a port that needs a privilege, on an address of this machine that nobody else uses.
+fn on_443(last: u8) -> (String, std::process::Command, tempfile::TempDir) {
+    let at = format!("127.44.3.{last}:443");
+    let directory = tempfile::tempdir().unwrap();
+    let mut node = hither();
+    node.args(["--listen", &at, "--ready-file"])
+        .arg(directory.path().join("ready.json"))
+        .arg("--data-dir")
+        .arg(directory.path().join("data"))
+        .env("HITHER_TLS__MODE", "own-ca")
+        .env("HITHER_RELAY__PORT", "0")
+        .stdout(std::process::Stdio::piped())
+        .stderr(std::process::Stdio::piped());
+    (at, node, directory)
+}
+
+#[test]
+fn beside_https_on_443_turn_is_served_on_443_over_udp() {
+    let (at, mut command, directory) = on_443(1);
+    let may = TcpListener::bind(&at)
+        .map(drop)
+        .map_err(|error| error.kind());
+    let mut node = command.spawn().unwrap();
+    if may == Err(std::io::ErrorKind::PermissionDenied) {
+        let said = node.wait_with_output().unwrap().stderr;
+        assert!(String::from_utf8_lossy(&said).contains("need a privilege"));
+        return;
+    }
+    let ready = directory.path().join("ready.json");
+    while !ready.exists() && node.try_wait().unwrap().is_none() {
+        std::thread::sleep(std::time::Duration::from_millis(20));
+    }
+    let urls = std::fs::read_to_string(ready).unwrap();
+    let socket = UdpSocket::bind("127.44.3.1:0").unwrap();
+    socket.set_read_timeout(Some(PATIENCE)).unwrap();
+    let request = [&[0, 1, 0, 0, 0x21, 0x12, 0xA4, 0x42], [7; 12].as_slice()].concat();
+    socket.send_to(&request, &at).unwrap();
+    let mut answer = [0; 200];
+    let received = socket
+        .recv_from(&mut answer)
+        .map(|(_, from)| from.to_string());
+    node.kill().unwrap();
+    node.wait().unwrap();
+    assert_eq!(received.unwrap(), at);
+    for url in [
+        "turn:127.44.3.1:443?transport=udp",
+        "turns:127.44.3.1:443?transport=tcp",
+    ] {
+        assert!(urls.contains(url), "{urls}");
+    }
+}
+
+#[test]
+fn whoever_has_443_over_udp_already_does_not_keep_a_node_from_starting() {
+    let (at, mut command, directory) = on_443(2);
+    let Ok(_taken) = UdpSocket::bind(&at) else {
+        // Without the privilege there is no HTTPS on 443 either; the test above says so.
+        return;
+    };
+    let mut node = command.spawn().unwrap();
+    let ready = directory.path().join("ready.json");
+    while !ready.exists() && node.try_wait().unwrap().is_none() {
+        std::thread::sleep(std::time::Duration::from_millis(20));
+    }
+    let urls = std::fs::read_to_string(ready).unwrap();
+    node.kill().unwrap();
+    let said = node.wait_with_output().unwrap().stderr;
+    let said = String::from_utf8_lossy(&said);
+    assert!(
+        said.contains("the relay does not listen on 443/UDP: another program uses it"),
+        "{said}"
+    );
+    assert!(!urls.contains(":443?transport=udp"), "{urls}");
+    assert!(urls.contains(":443?transport=tcp"), "{urls}");
 }

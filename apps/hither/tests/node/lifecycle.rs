@@ -4,7 +4,7 @@ use std::net::{TcpListener, TcpStream, UdpSocket};
 
 use hither_api::{DeviceSummary, ServerFrame, path};
 
-use crate::support::{Device, Node, Request, Socket, hither};
+use crate::support::{Code, Device, Node, Request, Socket, TurnClient, hither};
 
 #[test]
 fn a_stopping_node_says_goodbye_and_leaves_nothing_in_its_log() {
@@ -178,4 +178,30 @@ fn one_source_has_so_many_connections_and_no_more() {
         }
         assert!(std::time::Instant::now() < deadline, "no room again");
     }
+}
+
+#[test]
+fn a_node_that_lets_calls_end_goes_on_serving_but_for_new_ones() {
+    let mut node = Node::start_with(&[("HITHER_RELAY__DRAIN_SECONDS", "3600")]);
+    let device = Device::owner(&node);
+    let grant = device.sign_in(&node).turn.unwrap();
+    let at = grant.urls[0]
+        .strip_prefix("stun:")
+        .unwrap()
+        .parse()
+        .unwrap();
+    let granted = || hither_relay::TurnCredential {
+        username: grant.username.clone(),
+        password: grant.password.clone(),
+    };
+    let mut call = TurnClient::allocate(at, granted()).ok().unwrap();
+    node.send("-TERM");
+    node.until_said("Stopping when the calls under way have ended");
+    Request::new("GET", path::NODE).send(&node).expect(200);
+    assert_eq!(TurnClient::allocate(at, granted()).err(), Some(Code(508)));
+    // Who comes now is not sent to a relay that takes nobody.
+    assert!(device.sign_in(&node).turn.unwrap().urls.is_empty());
+    call.refresh(600).unwrap();
+    call.refresh(0).unwrap();
+    assert!(node.wait().success(), "{}", node.said());
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 
 use super::*;
-use crate::config::Tls;
+use crate::config::{PeersBecause, Relay, Tls};
 use hither_relay::RelayedIp;
 
 fn with_file(text: &str) -> Result<Config, LoadError> {
@@ -206,6 +206,40 @@ fn settings_that_contradict_each_other_are_refused() {
             CheckError::RelayedIps,
         ),
         ("[relay]\nfirst_port = 5\n", CheckError::RelayPorts),
+        (
+            "[relay]\nexternal_ips = [\"2a00:1::1\"]\nrelayed_ips = [\"10.0.0.1\"]",
+            CheckError::ExternalIps,
+        ),
+        (
+            "[relay]\nexternal_ips = [\"9.9.9.9\", \"9.9.9.8\"]",
+            CheckError::ExternalIps,
+        ),
+        (
+            "[relay]\nlisten_tls = [\"127.0.0.1:1\"]",
+            CheckError::RelayTls,
+        ),
+        ("[relay]\nmax_allocations = 0", CheckError::RelayLimits),
+        ("[relay]\ndrain_seconds = 86401", CheckError::Drain),
+        (
+            "[relay]\nelsewhere = [\"a.example\"]",
+            CheckError::SecretFile,
+        ),
+        (
+            "[relay]\nprevious_secret_file = \"/x\"",
+            CheckError::SecretFile,
+        ),
+        (
+            "[relay]\nbehaviour_ip = \"127.0.0.1\"",
+            CheckError::Behaviour,
+        ),
+        (
+            "[relay]\nbehaviour_ip = \"127.0.0.2\"\nbehaviour_port = 8478",
+            CheckError::Behaviour,
+        ),
+        (
+            "[metrics]\nlisten = \"192.0.2.1:9464\"",
+            CheckError::PublicMetrics,
+        ),
         ("[relay]\npublic_host = \"a:1\"", CheckError::RelayHost),
         ("[relay]\ngrant_hours = 25", CheckError::GrantHours),
         ("[limits]\nmax_connections = 0", CheckError::Limits),
@@ -246,4 +280,116 @@ fn the_relay_is_where_http_is_unless_it_is_told_otherwise() {
     );
     assert!(!relay.listen_udp.is_empty());
     assert_eq!(relay.listen_tcp, ["127.0.0.1:1".parse().unwrap()]);
+}
+
+/// The relay of a node that serves HTTPS.
+fn relay_of(http: &str, relay: &str) -> Relay {
+    let text = format!(
+        "[http]\nlisten = [{http}]\n[tls]\nmode = \"own-ca\"\n[relay]\nport = 3478\n{relay}"
+    );
+    with_file(&text).unwrap().relay.unwrap()
+}
+
+#[test]
+fn beside_https_on_443_the_relay_listens_on_443_over_udp() {
+    let too = |http, relay| relay_of(http, relay).listen_udp_too;
+    assert_eq!(
+        too("\"10.0.0.1:443\", \"[fd00::1]:443\"", ""),
+        ["10.0.0.1:443", "[fd00::1]:443"].map(|at| at.parse().unwrap())
+    );
+    for (http, relay) in [
+        ("\"10.0.0.1:8443\"", ""),
+        ("\"10.0.0.1:443\"", "udp_on_443 = false"),
+        ("\"10.0.0.1:443\"", "listen_udp = [\"10.0.0.1:443\"]"),
+    ] {
+        assert_eq!(too(http, relay), [], "{http} {relay}");
+    }
+    let plain = with_file("[http]\nlisten = [\"0.0.0.0:443\"]\nbehind_proxy = true").unwrap();
+    assert_eq!(plain.relay.unwrap().listen_udp_too, []);
+}
+
+#[test]
+fn private_peers_are_open_while_nothing_public_leads_to_the_relay() {
+    let private = |http, relay| {
+        let peers = relay_of(http, relay).peers;
+        (peers.rules.private, peers.because)
+    };
+    let island = "\"10.0.0.1:443\", \"[fd00::1]:443\"";
+    let open = (true, PeersBecause::PrivateAddressesOnly);
+    assert_eq!(private(island, ""), open);
+    assert_eq!(private("\"127.0.0.1:8440\"", ""), open);
+    assert_eq!(private(island, "public_host = \"chat.school.lan\""), open);
+    let address = (false, PeersBecause::PublicAddress);
+    assert_eq!(private("\"9.9.9.9:443\"", ""), address);
+    assert_eq!(
+        private("\"10.0.0.1:443\", \"[2a00:1::1]:443\"", ""),
+        address
+    );
+    assert_eq!(
+        private("\"10.0.0.1:443\"", "external_ips = [\"9.9.9.9\"]"),
+        address
+    );
+    let name = (false, PeersBecause::PublicName);
+    assert_eq!(private(island, "public_host = \"turn.example.org\""), name);
+    let url = "[http]\npublic_url = \"https://chat.example.org\"";
+    let peers = with_file(url).unwrap().relay.unwrap().peers;
+    assert_eq!((peers.rules.private, peers.because), name);
+    let told = |open| (open, PeersBecause::Told);
+    assert_eq!(
+        private("\"9.9.9.9:443\"", "private_peers = \"open\""),
+        told(true)
+    );
+    assert_eq!(private(island, "private_peers = \"closed\""), told(false));
+}
+
+#[test]
+fn an_address_that_a_cloud_translates_is_told_and_the_own_one_is_bound() {
+    let relay = relay_of("\"10.0.0.1:443\"", "external_ips = [\"9.9.9.9\"]");
+    let translated = RelayedIp {
+        bind: "10.0.0.1".parse().unwrap(),
+        advertised: "9.9.9.9".parse().unwrap(),
+    };
+    assert_eq!(relay.relayed_ips, [translated]);
+}
+
+#[test]
+fn a_network_that_is_none_is_refused_with_how_to_write_it() {
+    let said = complaint(with_file("[relay]\nallow_peers = [\"10.0.0.1/8\"]"));
+    assert!(
+        said.starts_with("line 2, gives relay.allow_peers"),
+        "{said}"
+    );
+    assert!(said.contains("as in 10.0.0.0/8"), "{said}");
+}
+
+#[test]
+fn exploring_needs_four_sockets_and_gets_them() {
+    let relay = relay_of(
+        "\"10.0.0.1:443\"",
+        "udp_on_443 = false\nbehaviour_ip = \"10.0.0.2\"",
+    );
+    let four = [
+        "10.0.0.1:3478",
+        "10.0.0.1:3479",
+        "10.0.0.2:3478",
+        "10.0.0.2:3479",
+    ];
+    assert_eq!(relay.listen_udp, four.map(|at| at.parse().unwrap()));
+    assert_eq!(relay.listen_tcp, ["10.0.0.1:3478".parse().unwrap()]);
+}
+
+#[test]
+fn a_relay_alone_needs_no_https_and_keeps_its_secret_beside_its_data() {
+    let flags = Flags {
+        data_dir: Some("/nowhere".into()),
+        listen: vec!["10.0.0.1:3478".parse().unwrap()],
+        purpose: Purpose::RelayAlone,
+        ..Flags::default()
+    };
+    let config = load(&flags, std::iter::empty()).unwrap();
+    let file = config.access.secret_file.unwrap();
+    assert_eq!(file, std::path::Path::new("/nowhere/relay-secret"));
+    let relay = config.relay.unwrap();
+    assert_eq!(relay.listen_udp, flags.listen);
+    assert_eq!(relay.listen_tcp, flags.listen);
 }
