@@ -3,6 +3,7 @@
 
 pub(crate) mod bus;
 pub(crate) mod grants;
+pub(crate) mod per_source;
 pub(crate) mod rate;
 pub(crate) mod sessions;
 pub(crate) mod source;

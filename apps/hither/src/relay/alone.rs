@@ -81,7 +81,7 @@ async fn serve(config: &Config, flags: Flags, ready: Option<&Path>) -> Result<()
     let _metering = metrics.map(|metrics| metrics.serve(counted));
     let accepting = protection
         .acceptor
-        .map(|acceptor| listeners.serve(&acceptor, &running.handle));
+        .map(|acceptor| listeners.serve(&acceptor, &running.handle, &config.limits));
     for text in &running.remarks {
         remark(text);
     }

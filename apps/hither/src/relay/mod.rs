@@ -2,6 +2,7 @@
 //! The relay from its configuration: the same in a node and alone.
 
 pub(crate) mod alone;
+pub(crate) mod counted;
 mod drain;
 pub(crate) mod secret;
 pub(crate) mod tls;

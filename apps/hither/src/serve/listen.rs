@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Listening, TLS handshakes, and connections with bounds on their number, buffers and patience.
 
-use std::collections::BTreeMap;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
@@ -24,7 +23,8 @@ use tower::ServiceExt as _;
 use crate::api::Peer;
 use crate::config::{Config, Tls};
 use crate::failure::Failure;
-use crate::node::source::Source;
+use crate::node::per_source::PerSource;
+use crate::relay::counted::Counted;
 use crate::tls::Speaks;
 
 /// Connections that the system may hold until they are accepted.
@@ -169,7 +169,7 @@ pub(super) struct Answer {
 struct Shared {
     answer: Answer,
     room: Arc<Semaphore>,
-    per_source: PerSource,
+    per_source: Arc<PerSource>,
     stopped: watch::Receiver<bool>,
 }
 
@@ -199,80 +199,24 @@ async fn accept(listener: TcpListener, shared: Arc<Shared>) {
             }
         };
         let shared = Arc::clone(&shared);
-        let source = Source::of(peer.ip());
-        if !shared.per_source.enter(source) {
+        let Some(entered) = shared.per_source.enter(peer.ip()) else {
             continue;
-        }
+        };
         tokio::spawn(async move {
-            let leave = Leave {
-                shared: &shared,
-                source,
-            };
+            let stream = Counted::new(stream, entered);
             protect_and_serve(&shared, stream, Peer(peer)).await;
-            drop((leave, room));
+            drop(room);
         });
     }
 }
 
-/// How many connections each source has, in memory only.
-struct PerSource {
-    most: usize,
-    connections: Mutex<BTreeMap<Source, usize>>,
-}
-
-impl PerSource {
-    fn new(most: usize) -> Self {
-        Self {
-            most,
-            connections: Mutex::default(),
-        }
-    }
-
-    /// Counts one more, unless there are too many.
-    fn enter(&self, source: Source) -> bool {
-        let mut all = self.lock();
-        let connections = all.entry(source).or_default();
-        let room = *connections < self.most;
-        *connections += usize::from(room);
-        room
-    }
-
-    fn leave(&self, source: Source) {
-        let mut all = self.lock();
-        if let Some(connections) = all.get_mut(&source) {
-            *connections -= 1;
-            if *connections == 0 {
-                all.remove(&source);
-            }
-        }
-    }
-
-    fn lock(&self) -> MutexGuard<'_, BTreeMap<Source, usize>> {
-        self.connections
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// Counts a connection out, also when its task panics.
-struct Leave<'a> {
-    shared: &'a Shared,
-    source: Source,
-}
-
-impl Drop for Leave<'_> {
-    fn drop(&mut self) {
-        self.shared.per_source.leave(self.source);
-    }
-}
-
-async fn protect_and_serve(shared: &Shared, stream: TcpStream, peer: Peer) {
+async fn protect_and_serve(shared: &Shared, stream: Counted<TcpStream>, peer: Peer) {
     // Small frames must not wait for each other.
-    let _unimportant = stream.set_nodelay(true);
+    let _unimportant = stream.stream.set_nodelay(true);
     let Some(acceptor) = &shared.answer.acceptor else {
         return serve(shared, stream, peer).await;
     };
-    let Ok(local) = stream.local_addr() else {
+    let Ok(local) = stream.stream.local_addr() else {
         return;
     };
     let Ok(Ok(stream)) = tokio::time::timeout(HANDSHAKE, acceptor.accept(stream)).await else {

@@ -203,7 +203,7 @@ fn start_relay<'a>(
         ports.tls.extend(own.places().iter().map(SocketAddr::port));
         ports.tls.dedup();
         tls = places;
-        accepting = Some(own.serve(acceptor, &running.handle));
+        accepting = Some(own.serve(acceptor, &running.handle, &config.limits));
     }
     warn_if_only_here(config, &running.handle);
     access.own = Some(ports);

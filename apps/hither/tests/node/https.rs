@@ -140,6 +140,28 @@ fn turn_shares_the_socket_with_https() {
 }
 
 #[test]
+fn a_turn_client_on_the_port_of_https_counts_for_its_source() {
+    let [mode, names] = OWN_CA;
+    let node = Node::start_with(&[mode, names, ("HITHER_LIMITS__CONNECTIONS_PER_SOURCE", "2")]);
+    let turn = || -> std::io::Result<_> {
+        let mut stream = connect(&node, authority(&node), "localhost");
+        let request = [&[0, 1, 0, 0, 0x21, 0x12, 0xA4, 0x42], [9; 12].as_slice()].concat();
+        stream.write_all(&request)?;
+        let mut answer = [0; 20];
+        stream.read_exact(&mut answer)?;
+        Ok(stream)
+    };
+    let (first, _second) = (turn().unwrap(), turn().unwrap());
+    assert!(turn().is_err());
+    drop(first);
+    // The node sees the end in a moment; then there is room for one.
+    let deadline = std::time::Instant::now() + PATIENCE;
+    while turn().is_err() {
+        assert!(std::time::Instant::now() < deadline, "no room again");
+    }
+}
+
+#[test]
 fn who_says_to_speak_http_is_not_taken_for_a_turn_client() {
     let node = Node::start_with(&OWN_CA);
     let http = ["http/1.1"];
