@@ -67,18 +67,23 @@ impl<R: CryptoRng> Server<R> {
     }
 
     fn grant(&mut self, slot: u32, wish: Wish, reply_to: &ReplyTo, now: Instant) -> Outcome {
-        for ip in wish.ips() {
-            self.check_peer_ip(slot, ip, now)?;
-        }
-        if matches!(wish, Wish::Bind(_, peer) if !self.policy.permits_channel(peer)) {
-            return Err(ErrorCode::FORBIDDEN.into());
-        }
-        self.check_room(slot, &wish, now)?;
+        self.check(slot, &wish, now)?;
         if self.has_sockets(slot, &wish) {
             return self.apply(slot, &wish, now).map(Some);
         }
         self.wait_for_sockets(slot, wish, reply_to);
         Ok(None)
+    }
+
+    /// Whether what is wished for is allowed, and there is room for it.
+    fn check(&mut self, slot: u32, wish: &Wish, now: Instant) -> Result<(), Refusal> {
+        for ip in wish.ips() {
+            self.check_peer_ip(slot, ip, now)?;
+        }
+        if matches!(*wish, Wish::Bind(_, peer) if !self.policy.permits_channel(peer)) {
+            return Err(ErrorCode::FORBIDDEN.into());
+        }
+        self.check_room(slot, wish, now)
     }
 
     fn check_peer_ip(&self, slot: u32, peer: IpAddr, now: Instant) -> Result<(), Refusal> {
@@ -95,7 +100,6 @@ impl<R: CryptoRng> Server<R> {
         Ok(())
     }
 
-    /// Whether there is room for what is wished for.
     fn check_room(&mut self, slot: u32, wish: &Wish, now: Instant) -> Result<(), Refusal> {
         let limits = &self.config.limits;
         let (max_permissions, max_channels) = (
@@ -117,7 +121,8 @@ impl<R: CryptoRng> Server<R> {
     }
 
     fn apply(&mut self, slot: u32, wish: &Wish, now: Instant) -> Result<Answer, Refusal> {
-        self.check_room(slot, wish, now)?;
+        // Again: since it was asked, other requests were granted, and the operator may have changed his mind.
+        self.check(slot, wish, now)?;
         if let Some(allocation) = self.table.get_mut(slot) {
             allocation.peers.permit(wish.ips(), now);
             if let Wish::Bind(channel, peer) = *wish {

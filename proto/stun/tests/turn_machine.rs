@@ -1,0 +1,33 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! A relay of two shards beside a model of it: over random sequences of what can happen, and over those that
+//! the fuzz target `turn_machine` found worth keeping.
+#![expect(clippy::expect_used, clippy::panic, reason = "a test may fail loudly")]
+
+use std::fs;
+use std::path::Path;
+
+use proptest::prelude::*;
+
+#[path = "../../../fuzz/bodies/turn_machine.rs"]
+mod body;
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(512))]
+
+    #[test]
+    fn a_relay_agrees_with_its_model(steps in prop::collection::vec(any::<u8>(), 0..800)) {
+        body::run(&steps);
+    }
+}
+
+#[test]
+fn the_corpus_of_the_machine_holds() {
+    let corpus = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fuzz/corpus/turn_machine");
+    let mut count = 0;
+    for entry in fs::read_dir(corpus).expect("the corpus is committed") {
+        let path = entry.expect("it can be listed").path();
+        body::run(&fs::read(&path).expect("it can be read"));
+        count += 1;
+    }
+    assert!(count > 0, "the corpus is empty");
+}
