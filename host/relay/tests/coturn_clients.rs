@@ -1,22 +1,27 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! coturn's own clients against this relay: another's reading of the RFCs, real sockets, real data.
 //!
-//! What they cannot try: MESSAGE-INTEGRITY-SHA256 and USERHASH (no client of coturn's speaks them), and the
-//! vectors of RFC 5769 (Debian leaves `turnutils_rfc5769check` out; it would check coturn, not us).
+//! What they cannot try, as Debian has them (4.6.1): MESSAGE-INTEGRITY-SHA256 and USERHASH, which they do not
+//! speak; dual allocations (`-Z`), which they ask for under a draft's number (0x8032 for RFC 8656's 0x8000); and
+//! the vectors of RFC 5769 (`turnutils_rfc5769check` is left out; it would check coturn, not us).
 #![expect(clippy::expect_used, reason = "a test may fail loudly")]
 
 #[path = "coturn_clients/programs.rs"]
 mod programs;
 mod support;
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicU16, Ordering};
+use std::time::Duration;
 
 use hither_relay::{
-    Allowance, Behaviour, DatagramPath, Limits, Relay, RelayConfig, RelayCounters, RelayHandle,
+    Allowance, Behaviour, DatagramPath, Limits, PortRange, Relay, RelayConfig, RelayCounters,
+    RelayHandle,
 };
 use programs::{Uclient, run};
-use support::{config, start};
+use support::{start, start_with};
 use tokio::net::UdpSocket;
+use tokio::task::JoinSet;
 
 // ---- finding out one's address
 
@@ -30,7 +35,7 @@ async fn stunclient_learns_its_address() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn stunclient_learns_its_ipv6_address() {
-    let relay = start("::1");
+    let relay = start_with(config("::1"));
     let said = stunclient(&relay).await;
     assert!(said.contains("reflexive addr: ::1:"), "{said}");
 }
@@ -121,22 +126,55 @@ async fn indications_over_tcp_between_clients_never_leave_the_relay() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_relay_without_batches_carries_the_same() {
-    for flags in [&["-c"][..], &["-c", "-s"]] {
+    at_once([&["-c"][..], &["-c", "-s"]], |flags| {
         let portable = RelayConfig {
             datagrams: DatagramPath::Portable,
             ..config("127.0.0.1")
         };
-        stays_inside(portable, flags).await;
-    }
+        stays_inside(portable, flags)
+    })
+    .await;
+}
+
+// ---- pairs of ports
+
+/// Without `-c` every second allocation is for RTCP: a client asks for an even port and for the next one to be
+/// kept (EVEN-PORT), and then for that one (RESERVATION-TOKEN). RTCP goes to the peer's next port.
+#[tokio::test(flavor = "multi_thread")]
+async fn pairs_of_ports_reach_a_peer() {
+    at_once([&[][..], &["-s"], &["-t"], &["-t", "-s"]], async |flags| {
+        let relay = start("127.0.0.1");
+        let client = Uclient {
+            peer: Some(pair_of_echoes().await),
+            ..Uclient::of(&relay, flags)
+        };
+        let said = client.run().await;
+        let counters = relay.shutdown().await;
+        said.assert_complete(80);
+        assert_to_peers_and_back(&counters, 80, client.length);
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn pairs_of_ports_between_clients_never_leave_the_relay() {
+    at_once([&[][..], &["-s"], &["-t"]], async |flags| {
+        let relay = start("127.0.0.1");
+        let said = Uclient::of(&relay, flags).run().await;
+        let counters = relay.shutdown().await;
+        // Two clients, two allocations each.
+        said.assert_complete(160);
+        assert_between_clients(&counters, 160);
+    })
+    .await;
 }
 
 // ---- families
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_ipv6_relay_reaches_an_ipv6_peer() {
-    for flags in [&["-c", "-x"][..], &["-c", "-x", "-s"], &["-c", "-x", "-t"]] {
-        reaches_a_peer("::1", flags).await;
-    }
+    let all = [&["-c", "-x"][..], &["-c", "-x", "-s"], &["-c", "-x", "-t"]];
+    at_once(all, |flags| reaches_a_peer("::1", flags)).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -151,7 +189,7 @@ async fn a_client_may_say_that_it_wants_ipv4() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_client_has_a_relayed_address_of_the_other_family() {
-    let relay = Relay::start(both_families()).expect("the relay starts");
+    let relay = start_with(both_families());
     let mut client = Uclient::of(&relay, &["-c", "-x"]);
     client.peer = Some(echo("[::1]:0").await);
     let said = client.run().await;
@@ -161,6 +199,12 @@ async fn a_client_has_a_relayed_address_of_the_other_family() {
 }
 
 // ---- odd ways
+
+#[tokio::test(flavor = "multi_thread")]
+async fn dont_fragment_is_understood() {
+    let all = [&["-c", "-g"][..], &["-c", "-g", "-s"]];
+    at_once(all, |flags| reaches_a_peer("127.0.0.1", flags)).await;
+}
 
 #[tokio::test(flavor = "multi_thread")]
 async fn channel_data_may_be_padded_over_udp_as_well() {
@@ -214,29 +258,92 @@ async fn a_wrong_password_gets_nothing() {
     assert_eq!(counters.turn.allocations_made, 0, "{counters:?}");
 }
 
+/// Without a permission nothing passes, not even from one client of the relay to another (RFC 8656 §9).
+#[tokio::test(flavor = "multi_thread")]
+async fn who_was_not_permitted_is_not_heard() {
+    let relay = start("127.0.0.1");
+    let said = Uclient::of(&relay, &["-c", "-s", "-I"]).run().await;
+    let counters = relay.shutdown().await;
+    assert_eq!((said.sent, said.received), (Some(80), Some(0)), "{said:?}");
+    assert_eq!(counters.turn.dropped_without_permission, 80, "{counters:?}");
+    assert_eq!(counters.turn.datagrams_between_clients, 0, "{counters:?}");
+}
+
+/// The client draws what it damages, and may wait for ever for an answer to it, which it does not get.
+#[tokio::test(flavor = "multi_thread")]
+async fn damaged_requests_do_not_stop_the_relay() {
+    at_once(
+        [&["-c", "-N", "-R"][..], &["-c", "-t", "-R"]],
+        async |flags| {
+            let relay = start("127.0.0.1");
+            let mut client = Uclient::of(&relay, flags);
+            client.peer = Some(echo("127.0.0.1:0").await);
+            while relay.counters().turn.dropped_malformed == 0 {
+                let mut program = client.spawn();
+                for _ in 0..100 {
+                    tokio::time::sleep(Duration::from_millis(20)).await;
+                    if !program.is_running() || relay.counters().turn.dropped_malformed > 0 {
+                        break;
+                    }
+                }
+            }
+            still_serves(relay).await;
+        },
+    )
+    .await;
+}
+
+/// They allocate and go, or lose their connection, and do so again.
+#[tokio::test(flavor = "multi_thread")]
+async fn who_comes_and_goes_does_not_stop_the_relay() {
+    at_once(
+        [&["-c", "-O"][..], &["-c", "-B"], &["-c", "-t", "-B"]],
+        async |flags| {
+            let relay = start("127.0.0.1");
+            let mut clients = Uclient::of(&relay, flags);
+            clients.clients = 8;
+            clients.run().await;
+            let made = relay.counters().turn.allocations_made;
+            assert!(made >= 2, "{made}");
+            still_serves(relay).await;
+        },
+    )
+    .await;
+}
+
 // ---- many
 
-/// Five thousand do as well, by hand; here they would only take longer.
+/// One program starts ten clients a second, however fast the relay: ten of them do the work of one.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_thousand_clients_lose_nothing() {
-    let relay = Relay::start(RelayConfig {
+    const PROGRAMS: usize = 10;
+    let relay = start_with(RelayConfig {
         limits: Limits {
-            max_allocations_per_username: 1_000,
+            max_allocations_per_username: 2_000,
+            max_allocations_per_source: 2_000,
             // All of them have one address.
             unauthenticated: Allowance::UNLIMITED,
             ..Limits::RECOMMENDED
         },
         ..config("127.0.0.1")
     });
-    let relay = relay.expect("the relay starts");
-    let mut clients = Uclient::of(&relay, &["-c"]);
-    clients.clients = 1_000;
-    clients.messages = 5;
-    clients.interval_ms = 500;
-    let said = clients.run().await;
+    let clients = Uclient {
+        clients: 100,
+        messages: 10,
+        interval_ms: 200,
+        ..Uclient::of(&relay, &["-c"])
+    };
+    let running: Vec<_> = (0..PROGRAMS)
+        .map(|_| {
+            let clients = clients.clone();
+            tokio::spawn(async move { clients.run().await })
+        })
+        .collect();
+    for said in running {
+        said.await.expect("it runs").assert_complete(1_000);
+    }
     let counters = relay.shutdown().await;
-    said.assert_complete(5_000);
-    assert_between_clients(&counters, 5_000);
+    assert_between_clients(&counters, 10_000);
     assert!(counters.turn.allocations_made >= 1_000, "{counters:?}");
     // The system shares the clients out among the workers.
     assert!(
@@ -246,7 +353,7 @@ async fn a_thousand_clients_lose_nothing() {
 }
 
 /// Every message goes through the relay to an echo and comes back.
-async fn reaches_a_peer(ip: &str, flags: &[&'static str]) {
+async fn reaches_a_peer(ip: &'static str, flags: &'static [&'static str]) {
     let relay = start(ip);
     let mut client = Uclient::of(&relay, flags);
     client.peer =
@@ -259,15 +366,14 @@ async fn reaches_a_peer(ip: &str, flags: &[&'static str]) {
 }
 
 /// Clients send to each other's relayed addresses; no datagram passes a relayed socket.
-async fn stays_inside(config: RelayConfig, flags: &[&'static str]) -> RelayCounters {
-    let relay = Relay::start(config).expect("the relay starts");
+async fn stays_inside(config: RelayConfig, flags: &'static [&'static str]) {
+    let relay = start_with(config);
     let client = Uclient::of(&relay, flags);
     let said = client.run().await;
     let counters = relay.shutdown().await;
     let messages = client.clients * client.messages;
     said.assert_complete(messages);
     assert_between_clients(&counters, messages);
-    counters
 }
 
 fn assert_to_peers_and_back(counters: &RelayCounters, messages: u64, length: u64) {
@@ -297,12 +403,51 @@ fn assert_nothing_dropped(counters: &RelayCounters) {
     assert_eq!(counters.turn.dropped_malformed, 0, "{counters:?}");
 }
 
+/// Somebody else, after all that.
+async fn still_serves(relay: RelayHandle) {
+    assert!(relay.is_healthy());
+    Uclient::of(&relay, &["-c"]).run().await.assert_complete(80);
+    assert!(relay.is_healthy());
+}
+
+/// Most of the time coturn's programs wait; so let them wait together.
+async fn at_once<F>(
+    all: impl IntoIterator<Item = &'static [&'static str]>,
+    each: impl Fn(&'static [&'static str]) -> F,
+) where
+    F: Future<Output = ()> + Send + 'static,
+{
+    let mut running = JoinSet::new();
+    for flags in all {
+        running.spawn(each(flags));
+    }
+    while let Some(ended) = running.join_next().await {
+        ended.expect("it went well");
+    }
+}
+
+/// For IPv6 there is one loopback address, and relays that run at the same time must not draw each other's ports.
+fn config(ip: &str) -> RelayConfig {
+    const FEW: u16 = 100;
+    static NEXT: AtomicU16 = AtomicU16::new(61_000);
+    let first = NEXT.fetch_add(FEW, Ordering::Relaxed);
+    let ports = PortRange {
+        first,
+        last: first + FEW - 1,
+    };
+    let config = support::config(ip);
+    match config.relayed_ips.iter().any(|ip| ip.bind.is_ipv6()) {
+        true => RelayConfig { ports, ..config },
+        false => config,
+    }
+}
+
 /// Listens on IPv4 and relays for both families.
 fn both_families() -> RelayConfig {
+    let [first, second] = ["127.0.0.1", "::1"].map(config);
     RelayConfig {
-        relayed_ips: ["127.0.0.1", "::1"]
-            .map(|ip| ip.parse::<IpAddr>().expect("an address").into())
-            .into(),
+        relayed_ips: [first.relayed_ips, second.relayed_ips].concat(),
+        ports: second.ports,
         ..config("127.0.0.1")
     }
 }
@@ -334,16 +479,35 @@ fn with_two_addresses() -> (RelayHandle, Behaviour) {
 async fn echo(address: &str) -> SocketAddr {
     let socket = UdpSocket::bind(address).await.expect("a free port");
     let local = socket.local_addr().expect("it is bound");
-    tokio::spawn(async move {
-        let mut buffer = vec![0; 65_536];
-        while let Ok((length, from)) = socket.recv_from(&mut buffer).await {
-            socket
-                .send_to(&buffer[..length], from)
-                .await
-                .expect("loopback takes it");
-        }
-    });
+    tokio::spawn(send_back(socket));
     local
+}
+
+/// Two of them, on a port and the next; the first of the two.
+async fn pair_of_echoes() -> SocketAddr {
+    loop {
+        let first = UdpSocket::bind("127.0.0.1:0").await.expect("a free port");
+        let local = first.local_addr().expect("it is bound");
+        let next = local.port().checked_add(1);
+        let Some(next) = next.map(|port| SocketAddr::new(local.ip(), port)) else {
+            continue;
+        };
+        if let Ok(second) = UdpSocket::bind(next).await {
+            tokio::spawn(send_back(first));
+            tokio::spawn(send_back(second));
+            return local;
+        }
+    }
+}
+
+async fn send_back(socket: UdpSocket) {
+    let mut buffer = vec![0; 65_536];
+    while let Ok((length, from)) = socket.recv_from(&mut buffer).await {
+        socket
+            .send_to(&buffer[..length], from)
+            .await
+            .expect("loopback takes it");
+    }
 }
 
 async fn stunclient(relay: &RelayHandle) -> String {

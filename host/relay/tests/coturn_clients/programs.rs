@@ -2,7 +2,7 @@
 //! coturn's programs: what they are told, and what they say.
 
 use std::net::SocketAddr;
-use std::process::Command;
+use std::process::{Child, Command, Stdio};
 
 use hither_relay::RelayHandle;
 
@@ -31,7 +31,7 @@ pub(crate) struct Uclient {
     pub(crate) interval_ms: u64,
     pub(crate) username: String,
     pub(crate) password: String,
-    flags: Vec<&'static str>,
+    pub(crate) flags: Vec<&'static str>,
 }
 
 /// What it said.
@@ -97,9 +97,33 @@ impl Uclient {
         args
     }
 
+    /// Starts it, to be ended when the answer is dropped.
+    pub(crate) fn spawn(&self) -> Running {
+        let mut command = Command::new("turnutils_uclient");
+        command.args(self.arguments());
+        command.stdout(Stdio::null()).stderr(Stdio::null());
+        Running(command.spawn().expect("coturn is installed"))
+    }
+
     /// Runs it to its end.
     pub(crate) async fn run(&self) -> Said {
         Said::new(run("turnutils_uclient", self.arguments()).await)
+    }
+}
+
+/// A program that is under way.
+pub(crate) struct Running(Child);
+
+impl Running {
+    pub(crate) fn is_running(&mut self) -> bool {
+        matches!(self.0.try_wait(), Ok(None))
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.0.kill().expect("it can be stopped");
+        self.0.wait().expect("it ends");
     }
 }
 
