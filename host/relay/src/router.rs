@@ -32,6 +32,9 @@ use crate::datagram::{Outbox, Path, Piece, Read, Role, Socket, SocketId, SocketT
 use crate::mailbox::{Mailbox, StreamId};
 use crate::tcp::WriteQueue;
 
+/// Payloads up to this length are put behind their heads; for longer ones the kernel gathers both.
+const COPIED_LEN: usize = 512;
+
 /// Answers that are carried out before anything else is looked at; each request makes at most a few.
 const MAX_DRAINED: usize = 256;
 
@@ -171,7 +174,7 @@ impl Router {
         self.carry_out(decision, bytes, range, stride);
     }
 
-    /// Sends what waits. Ranges in the outbox refer to these bytes.
+    /// Sends what waits. Ranges in the outbox refer to these bytes, all of them.
     pub(crate) fn flush(&mut self, bytes: &[u8]) {
         self.path.flush(
             &mut self.outbox,
@@ -316,11 +319,16 @@ impl Router {
                 let whole = Piece::Received(start..payload.end);
                 self.push(way, &[whole], bytes);
             } else {
-                self.make_room(head_len + padding.len(), bytes);
+                let copied = payload.len() <= COPIED_LEN;
+                let own = head_len + padding.len() + if copied { payload.len() } else { 0 };
+                self.make_room(own, bytes);
                 let head = self.own(&head);
+                let payload = match copied {
+                    true => self.own(slice(bytes, &payload)),
+                    false => Piece::Received(payload),
+                };
                 let padding = self.own(padding);
-                let pieces = [head, Piece::Received(payload), padding];
-                self.outbox.push(way, &pieces);
+                self.outbox.push(way, &[head, payload, padding]);
             }
         }
     }

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
+use hither_sansio::Now;
 use mio::{Events, Poll, Token};
 
 use crate::datagram::{Inbox, SocketId};
@@ -104,28 +105,38 @@ impl Worker {
     /// Everybody gets a bounded share.
     fn turn(&mut self) {
         self.router.counters.turns += 1;
+        let now = self.router.clock.now();
         for _ in 0..self.ready.len().min(SOCKETS_BURST) {
             if let Some(id) = self.ready.pop_front()
-                && self.serve_socket(id)
+                && self.serve_socket(id, now)
             {
                 self.ready.push_back(id);
             }
         }
-        self.serve_runs();
-        self.serve_frames();
+        self.flush();
+        self.serve_runs(now);
+        self.serve_frames(now);
         self.serve_control();
-        let now = self.router.clock.now();
         if self.router.timeout().is_some_and(|at| at <= now.instant) {
             self.router.handle_timeout(now);
         }
-        self.router.flush(self.inbox.bytes());
+        self.flush();
         if self.mailbox.wants_counters() {
             self.mailbox.publish(|| self.router.all_counters());
         }
     }
 
-    /// One burst from one socket; true if it may have more.
-    fn serve_socket(&mut self, id: SocketId) -> bool {
+    /// Sends what waits; then the inbox is free again.
+    fn flush(&mut self) {
+        self.router.flush(self.inbox.bytes());
+        self.inbox.clear();
+    }
+
+    /// One burst from one socket, whose answers wait for the next flush; true if it may have more.
+    fn serve_socket(&mut self, id: SocketId, now: Now) -> bool {
+        if !self.inbox.has_room() {
+            self.flush();
+        }
         let Some(socket) = self.router.sockets.get_mut(id) else {
             return false;
         };
@@ -145,19 +156,16 @@ impl Worker {
             }
         };
         socket.is_ready = has_more;
-        let now = self.router.clock.now();
         let (reads, bytes) = self.inbox.parts();
         for read in reads {
             self.router.handle_read(role, read, bytes, now);
         }
-        self.router.flush(bytes);
         // The socket may have been closed by what it brought.
         has_more && self.router.sockets.get_mut(id).is_some()
     }
 
-    fn serve_runs(&mut self) {
+    fn serve_runs(&mut self, now: Now) {
         let mut gathered = 0;
-        let now = self.router.clock.now();
         for _ in 0..RING_BURST {
             let Some(mut run) = self.mailbox.next_run() else {
                 break;
@@ -183,15 +191,14 @@ impl Worker {
             }
             self.mailbox.give_back(run.bytes);
         }
-        self.router.flush(self.inbox.bytes());
+        self.flush();
     }
 
-    fn serve_frames(&mut self) {
+    fn serve_frames(&mut self, now: Now) {
         for _ in 0..RING_BURST {
             let Some(mut frame) = self.mailbox.next_frame() else {
                 break;
             };
-            let now = self.router.clock.now();
             let bytes = &mut frame.bytes;
             self.router
                 .handle_frame(frame.stream, frame.client, bytes, now);

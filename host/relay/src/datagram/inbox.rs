@@ -23,11 +23,22 @@ pub(crate) struct Read {
     pub(crate) stride: usize,
 }
 
-/// The buffers that datagrams are received into.
+/// The fewest buffers with which a socket is asked.
+const MIN_ROOM: usize = 4;
+
+/// What is received shall still be in the processor's cache when it is sent, in bytes.
+pub(super) const CACHED_LEN: usize = 256 * 1024;
+
+/// The buffers that datagrams are received into: those of one socket, and then of the next, until all is sent.
 #[derive(Debug)]
 pub(crate) struct Inbox {
     bytes: Vec<u8>,
+    /// What the last call brought.
     reads: Vec<Read>,
+    /// Buffers that hold something.
+    filled: usize,
+    /// Bytes in them.
+    held: usize,
 }
 
 impl Inbox {
@@ -35,6 +46,8 @@ impl Inbox {
         Self {
             bytes: vec![0; MAX_READS * SPACING],
             reads: Vec::with_capacity(MAX_READS),
+            filled: 0,
+            held: 0,
         }
     }
 
@@ -51,20 +64,39 @@ impl Inbox {
         &mut self.bytes
     }
 
-    pub(super) fn clear(&mut self) {
+    /// Whether another socket can be asked before what is here is sent.
+    pub(crate) const fn has_room(&self) -> bool {
+        self.filled + MIN_ROOM <= MAX_READS && self.held < CACHED_LEN
+    }
+
+    /// Forgets everything. What is to be sent of it has been.
+    pub(crate) fn clear(&mut self) {
+        self.reads.clear();
+        (self.filled, self.held) = (0, 0);
+    }
+
+    /// Forgets what the last call brought, but keeps its bytes.
+    pub(super) fn begin(&mut self) {
         self.reads.clear();
     }
 
-    /// The buffers, in order.
+    /// How many buffers are free.
+    pub(super) const fn room(&self) -> usize {
+        MAX_READS - self.filled
+    }
+
+    /// The buffers that are free, in order.
     pub(super) fn buffers(&mut self) -> impl Iterator<Item = &mut [u8]> {
-        let spaced = self.bytes.chunks_exact_mut(SPACING);
+        let spaced = self.bytes.chunks_exact_mut(SPACING).skip(self.filled);
         spaced.filter_map(|spaced| spaced.get_mut(..READ_LEN))
     }
 
-    /// Notes what stands in the buffer of this index.
-    pub(super) fn note(&mut self, index: usize, from: SocketAddr, len: usize, stride: usize) {
-        let start = index * SPACING;
+    /// Notes what stands in the first free buffer.
+    pub(super) fn note(&mut self, from: SocketAddr, len: usize, stride: usize) {
+        let start = self.filled * SPACING;
         let range = start..start + len.min(READ_LEN);
+        self.filled += 1;
+        self.held += len;
         self.reads.push(Read {
             from,
             range,

@@ -19,14 +19,14 @@ use rustix::net::sockopt::{
 use rustix::net::{MMsgHdr, SendAncillaryBuffer, SendFlags, sendmmsg};
 use socket2::{MsgHdr, SockAddr, SockRef};
 
-use super::inbox::{Inbox, MAX_READS};
+use super::inbox::{CACHED_LEN, Inbox, MAX_READS};
 use super::outbox::{MAX_PIECES_OF_MESSAGE, Message, Outbox, Way};
 use super::portable::Portable;
 use super::socket::{Socket, SocketTable};
 use crate::counters::DatagramCounters;
 
-/// What is received at once, in bytes, shall still be in the processor's cache when it is sent.
-const CACHED_LEN: usize = 256 * 1024;
+/// How many reads a socket is asked for that brought fewer the last time.
+const FEW_READS: usize = 4;
 
 /// The fewest reads that are asked for.
 const MIN_READS: usize = 4;
@@ -69,28 +69,52 @@ impl Linux {
 
     pub(super) fn receive(
         &mut self,
-        socket: &Socket,
+        socket: &mut Socket,
         inbox: &mut Inbox,
         counters: &mut DatagramCounters,
     ) -> io::Result<bool> {
-        let mut metas = [RecvMeta::default(); MAX_READS];
-        let received = {
-            let mut buffers = inbox.buffers();
-            let mut slices: [_; MAX_READS] =
-                array::from_fn(|_| IoSliceMut::new(buffers.next().unwrap_or_default()));
-            let socket = UdpSockRef::from(socket.io());
-            let wanted = slices.get_mut(..self.reads).unwrap_or_default();
-            self.receiver.recv(socket, wanted, &mut metas)?
+        // Most relayed sockets hold one datagram at a time.
+        let wanted = inbox.room().min(self.reads);
+        let (received, wanted) = if socket.holds_little {
+            (
+                self.read::<FEW_READS>(socket, inbox, counters, wanted)?,
+                wanted.min(FEW_READS),
+            )
+        } else {
+            (
+                self.read::<MAX_READS>(socket, inbox, counters, wanted)?,
+                wanted,
+            )
         };
-        let wanted = self.reads;
-        let bytes = metas.iter().take(received).map(|meta| meta.len).sum();
-        self.reads = reads_for(received, bytes);
-        for (index, meta) in metas.iter().take(received).enumerate() {
-            counters.note_read(meta.len.div_ceil(meta.stride.max(1)).max(1));
-            inbox.note(index, meta.addr, meta.len, meta.stride);
-        }
+        socket.holds_little = received < FEW_READS;
         // A call that could have brought more found the socket empty.
         Ok(received < wanted)
+    }
+
+    fn read<const N: usize>(
+        &mut self,
+        socket: &Socket,
+        inbox: &mut Inbox,
+        counters: &mut DatagramCounters,
+        wanted: usize,
+    ) -> io::Result<usize> {
+        let mut metas = [RecvMeta::default(); N];
+        let received = {
+            let mut buffers = inbox.buffers();
+            let mut slices: [_; N] =
+                array::from_fn(|_| IoSliceMut::new(buffers.next().unwrap_or_default()));
+            let wanted = slices.get_mut(..wanted.min(N)).unwrap_or_default();
+            self.receiver
+                .recv(UdpSockRef::from(socket.io()), wanted, &mut metas)?
+        };
+        let mut bytes = 0;
+        for meta in metas.iter().take(received) {
+            bytes += meta.len;
+            counters.note_read(meta.len.div_ceil(meta.stride.max(1)).max(1));
+            inbox.note(meta.addr, meta.len, meta.stride);
+        }
+        self.reads = reads_for(received, bytes);
+        Ok(received)
     }
 
     pub(super) fn flush(
@@ -219,11 +243,12 @@ fn send_message(
 ) -> io::Result<()> {
     let to = SockAddr::from(message.way.to);
     let mut pieces = outbox.pieces_of(message, bytes);
-    if pieces.len() <= PIECES_OF_ONE {
+    let count = pieces.len();
+    // The kernel is quickest with a single piece, and slower with every one, be it empty.
+    if count <= PIECES_OF_ONE {
         let slices = slices::<PIECES_OF_ONE>(&mut pieces);
-        send_slices(socket, &to, &slices, control)
+        send_slices(socket, &to, slices.get(..count).unwrap_or(&slices), control)
     } else {
-        let count = pieces.len();
         let slices = slices::<MAX_PIECES_OF_MESSAGE>(&mut pieces);
         send_slices(socket, &to, slices.get(..count).unwrap_or(&slices), control)
     }
@@ -266,9 +291,13 @@ fn send_batch<const N: usize>(
         None => [IoSlice::new(&[]); PIECES_OF_ONE],
     });
     let mut controls: [_; N] = array::from_fn(|_| SendAncillaryBuffer::default());
-    let mut parts = addresses.iter().zip(&buffers);
+    let counts = batch.iter().map(Message::piece_count);
+    let mut parts = addresses.iter().zip(&buffers).zip(counts);
     let mut headers = controls.each_mut().map(|control| match parts.next() {
-        Some((address, buffers)) => MMsgHdr::new_with_addr(address, buffers, control),
+        Some(((address, buffers), count)) => {
+            let buffers = buffers.get(..count).unwrap_or(buffers);
+            MMsgHdr::new_with_addr(address, buffers, control)
+        }
         None => MMsgHdr::new(&[], control),
     });
     let mut rest = headers.get_mut(..batch.len()).unwrap_or_default();
@@ -313,4 +342,99 @@ fn control(segment: u16) -> [u8; CONTROL_LEN] {
         *to = from;
     }
     control
+}
+
+#[cfg(test)]
+mod tests {
+    use hither_stun::server::RelayedAddr;
+
+    use super::*;
+    use crate::datagram::{Piece, Role, SocketId, bind};
+
+    const DATAGRAMS: [usize; 5] = [100, 100, 100, 100, 30];
+
+    fn sender() -> (SocketTable, SocketId) {
+        let raw = bind((Ipv4Addr::LOCALHOST, 0).into(), 65_536).unwrap();
+        let address = raw.local_addr().unwrap().as_socket().unwrap();
+        let mut socket = Socket::new(raw, Role::Relayed(RelayedAddr(address)));
+        Linux::adopt(&mut socket);
+        let mut sockets = SocketTable::default();
+        let id = sockets.insert(socket);
+        (sockets, id)
+    }
+
+    /// Sends what is one message if the system segments.
+    fn send(sockets: &mut SocketTable, way: Way) -> DatagramCounters {
+        let bytes: Vec<u8> = (0..=u8::MAX).cycle().take(DATAGRAMS.iter().sum()).collect();
+        let mut outbox = Outbox::new();
+        let mut start = 0;
+        for length in DATAGRAMS {
+            outbox.push(way, &[Piece::Received(start..start + length)]);
+            start += length;
+        }
+        let mut counters = DatagramCounters::default();
+        let mut linux = Linux::new().unwrap();
+        linux.flush(&outbox, &bytes, sockets, &mut counters);
+        counters
+    }
+
+    #[test]
+    fn a_socket_that_cannot_segment_sends_one_by_one() {
+        let receiver = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        let (mut sockets, id) = sender();
+        let way = Way::new(id, receiver.local_addr().unwrap());
+        for segments in [true, false] {
+            sockets.get_mut(id).unwrap().sends_segments = segments;
+            let counters = send(&mut sockets, way);
+            assert_eq!(counters.messages_sent, if segments { 1 } else { 5 });
+            assert_eq!(counters.datagrams_sent, 5);
+            for length in DATAGRAMS {
+                let mut buffer = [0; 2_048];
+                assert_eq!(receiver.recv(&mut buffer).unwrap(), length);
+            }
+        }
+    }
+
+    #[test]
+    fn what_the_system_refuses_as_a_whole_is_tried_one_by_one_and_counted() {
+        let (mut sockets, id) = sender();
+        // Nobody can be at port 0, though a stranger can claim to be.
+        let way = Way::new(id, (Ipv4Addr::LOCALHOST, 0).into());
+        let counters = send(&mut sockets, way);
+        assert_eq!(counters.gso_refused, 1);
+        assert_eq!((counters.datagrams_sent, counters.dropped()), (0, 5));
+        assert!(sockets.get(id).unwrap().sends_segments);
+    }
+
+    #[test]
+    fn in_a_batch_only_what_cannot_be_sent_is_lost() {
+        let receiver = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        let (mut sockets, id) = sender();
+        let there = receiver.local_addr().unwrap();
+        let nowhere = (Ipv4Addr::LOCALHOST, 0).into();
+        let mut outbox = Outbox::new();
+        let bytes: Vec<u8> = (0..40).collect();
+        for number in 0..40 {
+            let to = if number % 3 == 0 { nowhere } else { there };
+            outbox.push(Way::new(id, to), &[Piece::Received(number..number + 1)]);
+        }
+        let mut counters = DatagramCounters::default();
+        let mut linux = Linux::new().unwrap();
+        linux.flush(&outbox, &bytes, &mut sockets, &mut counters);
+        assert_eq!(counters.dropped(), 14);
+        assert_eq!(counters.datagrams_sent, 26);
+        let mut buffer = [0; 2];
+        for number in (0..40).filter(|number| number % 3 != 0) {
+            assert_eq!(receiver.recv(&mut buffer).unwrap(), 1);
+            assert_eq!(buffer[0], number);
+        }
+    }
+
+    #[test]
+    fn long_reads_are_asked_for_in_small_number() {
+        assert_eq!(reads_for(0, 0), MAX_READS);
+        assert_eq!(reads_for(32, 32 * 160), MAX_READS);
+        assert_eq!(reads_for(2, 2 * 65_000), MIN_READS);
+        assert_eq!(reads_for(10, 10 * 25_000), 10);
+    }
 }

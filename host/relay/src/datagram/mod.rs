@@ -65,14 +65,14 @@ impl Path {
         }
     }
 
-    /// Fills the inbox with what waits; true if the socket has nothing more for now.
+    /// Fills what room the inbox has with what waits; true if the socket has nothing more for now.
     pub(crate) fn receive(
         &mut self,
-        socket: &Socket,
+        socket: &mut Socket,
         inbox: &mut Inbox,
         counters: &mut DatagramCounters,
     ) -> io::Result<bool> {
-        inbox.clear();
+        inbox.begin();
         match self {
             #[cfg(target_os = "linux")]
             Self::Linux(linux) => linux.receive(socket, inbox, counters),

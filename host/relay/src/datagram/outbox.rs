@@ -17,8 +17,8 @@ const MAX_PIECES: usize = 1_024;
 /// Pieces of one message: a head, a payload, and padding for every datagram.
 pub(super) const MAX_PIECES_OF_MESSAGE: usize = 3 * MAX_SEGMENTS;
 
-/// Bytes of heads and answers before the outbox has to be flushed.
-const MAX_OWN_BYTES: usize = 16 * 1024;
+/// Bytes of heads, answers and short payloads before the outbox has to be flushed.
+const MAX_OWN_BYTES: usize = 32 * 1024;
 
 /// The longest message, in bytes, headers of UDP and IPv6 left off.
 const MAX_MESSAGE_LEN: usize = 65_000;
@@ -92,6 +92,11 @@ pub(super) struct Message {
 }
 
 impl Message {
+    /// In how many pieces its bytes stand.
+    pub(super) fn piece_count(&self) -> usize {
+        self.pieces.len()
+    }
+
     /// Whether a datagram of this length may follow.
     fn takes(&self, way: Way, len: usize, pieces: usize) -> bool {
         self.way == way

@@ -20,20 +20,22 @@ impl Portable {
         inbox: &mut Inbox,
         counters: &mut DatagramCounters,
     ) -> io::Result<bool> {
-        for index in 0..super::inbox::MAX_READS {
-            let Some(buffer) = inbox.buffers().nth(index) else {
+        let mut is_first = true;
+        while inbox.room() > 0 {
+            let Some(buffer) = inbox.buffers().next() else {
                 break;
             };
             match socket.io().recv_from(buffer) {
                 Ok((len, from)) => {
                     counters.note_read(1);
-                    inbox.note(index, from, len, len);
+                    inbox.note(from, len, len);
                 }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(true),
                 // What came before it is not lost.
-                Err(_) if index > 0 => return Ok(false),
+                Err(_) if !is_first => return Ok(false),
                 Err(error) => return Err(error),
             }
+            is_first = false;
         }
         Ok(false)
     }

@@ -38,6 +38,8 @@ pub(crate) struct Socket {
     pub(crate) role: Role,
     /// Whether it waits for its turn.
     pub(crate) is_ready: bool,
+    /// Whether it brought little the last time.
+    pub(super) holds_little: bool,
     /// Whether the system sends several datagrams at once from it.
     pub(super) sends_segments: bool,
     /// Whether what it sends may not be fragmented on the way.
@@ -52,6 +54,7 @@ impl Socket {
             io: UdpSocket::from_std(socket.into()),
             role,
             is_ready: false,
+            holds_little: matches!(role, Role::Relayed(_)),
             sends_segments: false,
             forbids_fragments: false,
             errors: 0,
