@@ -200,7 +200,11 @@ impl RelayConfig {
             workers => workers,
         };
         // Elsewhere the system does not share out senders among sockets.
-        let most = if cfg!(unix) { MAX_WORKERS } else { 1 };
+        let most = if cfg!(target_os = "linux") {
+            MAX_WORKERS
+        } else {
+            1
+        };
         wanted.min(most)
     }
 
