@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! docs/relay-conformance.md names tests. They exist.
-#![expect(clippy::expect_used, reason = "a test may fail loudly")]
 
 use std::collections::BTreeSet;
 use std::fs;
