@@ -114,8 +114,8 @@ pub struct Buffers {
 impl Default for Buffers {
     fn default() -> Self {
         Self {
-            listener: 4 * 1024 * 1024,
-            relayed: 1024 * 1024,
+            listener: 2 * 1024 * 1024,
+            relayed: 512 * 1024,
         }
     }
 }
