@@ -41,8 +41,8 @@ pub(crate) enum Command {
     Serve(ServeFlags),
     /// Run a relay alone, for nodes elsewhere.
     ///
-    /// STUN and TURN over UDP, TCP and TLS, configured by the sections [relay], [tls], [metrics] and [log] of
-    /// the same settings as a node. It keeps no account: whoever has its secret, such as a node, mints access
+    /// STUN and TURN over UDP, TCP and TLS, configured by the sections relay, tls, metrics and log of the same
+    /// settings as a node. It keeps no account: whoever has its secret, such as a node, mints access
     /// that ends by itself. The first start makes the secret, in relay-secret in the data directory.
     ///
     /// SIGHUP reads the settings again without ending a call; SIGTERM lets calls end first if

@@ -109,8 +109,8 @@ mod tests {
 
     #[test]
     fn the_greeting_says_how_to_invite_to_this_very_node() {
-        let said = |at: &str| invite(Path::new(at), Some(Path::new("/home/ana/hither")));
-        assert_eq!(said("/home/ana/hither"), "hither invite");
+        let said = |at: &str| invite(Path::new(at), Some(Path::new("/var/lib/hither")));
+        assert_eq!(said("/var/lib/hither"), "hither invite");
         assert_eq!(said("/srv/x"), "hither invite --data-dir /srv/x");
         assert_eq!(
             said("/srv/ana's node"),

@@ -4,17 +4,15 @@
 mod greeting;
 pub(crate) mod listen;
 mod owner;
+mod relaying;
 
 use std::fs::File;
-use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use hither_relay::RelayHandle;
 use hither_store::{NodeStore, Store};
 use tokio::sync::{Semaphore, watch};
-use tokio::task::JoinSet;
 
 use crate::api;
 use crate::cli::ServeFlags;
@@ -25,13 +23,12 @@ use crate::node::Node;
 use crate::node::bus::Bus;
 use crate::node::grants::{Grants, RelayAccess};
 use crate::node::rate::Rates;
-use crate::relay::tls::TlsListeners;
-use crate::relay::{self, Described, secret};
 use crate::reload::Reloading;
 use crate::signals::{Asked, Signals};
-use crate::words::{remark, say};
-use crate::{clock, process, ready_file, sheet, tls, web};
+use crate::words::say;
+use crate::{clock, process, ready_file, relay, sheet, tls, web};
 use listen::Listeners;
+use relaying::Relaying;
 
 /// How often what has ended is removed.
 const SWEEP_EVERY: Duration = Duration::from_secs(60);
@@ -75,7 +72,7 @@ async fn serve(config: &Config, flags: Flags, ready: Option<&Path>) -> Result<()
     let listeners = Listeners::bind(config)?;
     let metrics = MetricsListener::bind(config.metrics)?;
     let metrics_at = metrics.as_ref().map(MetricsListener::at);
-    let relaying = start_relay(config, &listeners, metrics_at, &protection)?;
+    let relaying = relaying::start(config, &listeners, metrics_at, &protection)?;
     let (store, store_thread) = Store::start(store)
         .map_err(|error| Failure::caused_by("cannot start the store", &error))?;
 
@@ -134,98 +131,6 @@ async fn serve(config: &Config, flags: Flags, ready: Option<&Path>) -> Result<()
     let closed = tokio::task::spawn_blocking(move || store_thread.join());
     let _late = tokio::time::timeout(LAST_REQUESTS, closed).await;
     Ok(())
-}
-
-/// The node's relay, if it has one, and access to it and to others.
-struct Relaying<'a> {
-    config: Option<&'a config::Relay>,
-    handle: Option<Arc<RelayHandle>>,
-    access: RelayAccess,
-    secrets: secret::Loaded,
-    /// Where TLS is taken off for it: the places of HTTPS, and those of its own.
-    tls: Vec<SocketAddr>,
-    /// Ends with this.
-    accepting: Option<JoinSet<()>>,
-}
-
-impl Relaying<'_> {
-    fn described(&self) -> Option<Described<'_>> {
-        Some(Described {
-            config: self.config?,
-            handle: self.handle.as_ref()?,
-            tls: &self.tls,
-        })
-    }
-}
-
-fn start_relay<'a>(
-    config: &'a Config,
-    listeners: &Listeners,
-    metrics: Option<SocketAddr>,
-    protection: &tls::Protection,
-) -> Result<Relaying<'a>, Failure> {
-    let secrets = secret::load(&config.access)?;
-    for path in secret::files(&config.access) {
-        if secret::is_open_to_others(path) {
-            remark(&format!(
-                "others can read {}: chmod 600 helps",
-                path.display()
-            ));
-        }
-    }
-    let mut access = RelayAccess::new(&config.access, secrets.secrets.current.clone());
-    let Some(relay) = &config.relay else {
-        return Ok(Relaying {
-            config: None,
-            handle: None,
-            access,
-            secrets,
-            tls: Vec::new(),
-            accepting: None,
-        });
-    };
-    let own = TlsListeners::bind(&relay.listen_tls)?;
-    let places = [listeners.places(), own.places()].concat();
-    let services = places.iter().chain(&metrics).map(SocketAddr::port);
-    let running = relay::start(
-        relay,
-        secrets.secrets.clone(),
-        &services.collect::<Vec<_>>(),
-    )?;
-    for text in &running.remarks {
-        remark(text);
-    }
-    let mut ports = running.ports();
-    let mut tls = Vec::new();
-    let mut accepting = None;
-    if let Some(acceptor) = &protection.acceptor {
-        ports.tls.extend(listeners.port(config));
-        ports.tls.extend(own.places().iter().map(SocketAddr::port));
-        ports.tls.dedup();
-        tls = places;
-        accepting = Some(own.serve(acceptor, &running.handle, &config.limits));
-    }
-    warn_if_only_here(config, &running.handle);
-    access.own = Some(ports);
-    Ok(Relaying {
-        config: Some(relay),
-        handle: Some(running.handle),
-        access,
-        secrets,
-        tls,
-        accepting,
-    })
-}
-
-fn warn_if_only_here(config: &Config, relay: &RelayHandle) {
-    let mut places = relay.local_udp_addrs().iter();
-    let only_here = places.all(|at| at.ip().is_loopback());
-    if only_here && (config.public_url.is_some() || config.behind_proxy) {
-        tracing::warn!(
-            "the relay listens on this machine only, so it helps nobody else: \
-             set relay.listen_udp, relay.listen_tcp and relay.relayed_ips"
-        );
-    }
 }
 
 fn node(config: &Config, store: Store, protection: &tls::Protection, access: RelayAccess) -> Node {

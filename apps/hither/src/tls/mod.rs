@@ -77,7 +77,9 @@ pub(crate) fn prepare(config: &Config, listen: &[SocketAddr]) -> Result<Protecti
         .map_err(|error| unusable(&error))?
         .with_no_client_auth()
         .with_cert_resolver(Arc::<Certificate>::clone(&certificate));
-    tls.alpn_protocols = HTTP.iter().chain(&TURN).map(|name| name.to_vec()).collect();
+    // The first of these that the client offers is chosen. coturn's clients offer HTTP as well and mean TURN;
+    // browsers do not offer TURN.
+    tls.alpn_protocols = TURN.iter().chain(&HTTP).map(|name| name.to_vec()).collect();
     Ok(Protection {
         acceptor: Some(TlsAcceptor::from(Arc::new(tls))),
         certificate: Some(certificate),

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! The settings as they are written, and the checks that make a [`Config`] of them.
 
+mod elsewhere;
 mod relay;
 
 use std::fmt::Display;

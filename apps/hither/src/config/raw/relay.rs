@@ -9,6 +9,7 @@ use hither_relay::{Behaviour, Net, PeerRules, RelayedIp};
 use hither_stun::server::AddressClass;
 use serde::Deserialize;
 
+use super::elsewhere::Elsewhere;
 use super::{CheckError, Perhaps};
 use crate::config::{Access, Peers, PeersBecause, Purpose, Relay, Tls};
 use crate::node::grants::host_of;
@@ -16,8 +17,6 @@ use crate::own_address;
 
 /// The port of HTTPS, which firewalls leave open when they leave anything open.
 const HTTPS: u16 = 443;
-/// The port of STUN and TURN (RFC 8656 §16).
-const TURN: u16 = 3478;
 /// Longest that stopping may be put off.
 const MAX_DRAIN_SECS: u64 = 86_400;
 /// Last labels of names that exist only locally (RFC 6761, 6762, 8375), and those that people use like them.
@@ -86,41 +85,6 @@ impl TryFrom<String> for NetText {
     }
 }
 
-/// The URLs of one relay elsewhere (RFC 7064 §3.1, RFC 7065 §3.1).
-#[derive(Clone, Debug, Deserialize)]
-#[serde(try_from = "String")]
-struct Elsewhere(Vec<String>);
-
-impl TryFrom<String> for Elsewhere {
-    type Error = &'static str;
-
-    fn try_from(text: String) -> Result<Self, Self::Error> {
-        let wrong = "write a host, a host with a port, or a turn:, turns: or stun: URL";
-        let is_url = ["turn:", "turns:", "stun:"]
-            .iter()
-            .find_map(|scheme| Some((*scheme, text.strip_prefix(scheme)?)));
-        let Some((scheme, rest)) = is_url else {
-            let host = host_of(&text).ok_or(wrong)?;
-            let authority = match host == text {
-                true => format!("{host}:{TURN}"),
-                false => text,
-            };
-            let url = |transport| format!("turn:{authority}?transport={transport}");
-            return Ok(Self(vec![url("udp"), url("tcp")]));
-        };
-        let (authority, query) = rest.split_once('?').unwrap_or((rest, ""));
-        let transport = match scheme {
-            "stun:" => query.is_empty(),
-            "turns:" => ["", "transport=tcp"].contains(&query),
-            _ => ["", "transport=udp", "transport=tcp"].contains(&query),
-        };
-        match host_of(authority) {
-            Some(_) if transport => Ok(Self(vec![text])),
-            Some(_) | None => Err(wrong),
-        }
-    }
-}
-
 /// What the checks need of other sections.
 pub(super) struct Around<'a> {
     pub(super) purpose: Purpose,
@@ -146,7 +110,7 @@ impl RawRelay {
         if needs_file && secret_file.is_none() {
             return Err(CheckError::SecretFile);
         }
-        let elsewhere = self.elsewhere.iter().flat_map(|relay| relay.0.clone());
+        let elsewhere = self.elsewhere.iter().flat_map(|relay| relay.urls.clone());
         Ok(Access {
             secret_file,
             previous_secret_file,
@@ -364,40 +328,6 @@ mod tests {
             ("[fd00::1]", false),
         ] {
             assert_eq!(is_public_name(host), public, "{host}");
-        }
-    }
-
-    #[test]
-    fn a_relay_elsewhere_is_a_host_or_a_url() {
-        let urls = |text: &str| Elsewhere::try_from(text.to_owned()).map(|found| found.0);
-        assert_eq!(
-            urls("turn.example.org").unwrap(),
-            [
-                "turn:turn.example.org:3478?transport=udp",
-                "turn:turn.example.org:3478?transport=tcp"
-            ]
-        );
-        assert_eq!(
-            urls("[2a00:1::1]:5").unwrap()[0],
-            "turn:[2a00:1::1]:5?transport=udp"
-        );
-        for whole in [
-            "turns:turn.example.org:443?transport=tcp",
-            "turn:a?transport=udp",
-            "stun:a:3478",
-        ] {
-            assert_eq!(urls(whole).unwrap(), [whole]);
-        }
-        for wrong in [
-            "",
-            "a b",
-            "a/b",
-            "https://a",
-            "turns:a?transport=udp",
-            "turn:",
-            "stun:a?x",
-        ] {
-            assert!(urls(wrong).is_err(), "{wrong}");
         }
     }
 }
