@@ -12,7 +12,7 @@ use proptest::prelude::*;
 mod body;
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(512))]
+    #![proptest_config(ProptestConfig::with_cases(192))]
 
     #[test]
     fn a_relay_agrees_with_its_model(steps in prop::collection::vec(any::<u8>(), 0..800)) {

@@ -17,6 +17,10 @@ use keyed_hash::KeyedHash;
 /// How many places the index has room for from the start, so that it does not grow in the middle of calls.
 const FIRST_ROOM: usize = 65_536;
 
+/// How many places are made at once.
+const PIECE: usize = 64;
+const PIECE_LEN: u32 = 64;
+
 /// The allocations of one server. Its indices agree after every call.
 ///
 /// An allocation's place says as much as its relayed port (`RelayedPorts` tells one from the other), so data
@@ -24,7 +28,8 @@ const FIRST_ROOM: usize = 65_536;
 #[derive(Debug)]
 pub(super) struct Table {
     hash: KeyedHash,
-    slots: Vec<Option<Box<Allocation>>>,
+    /// In pieces of [`PIECE`], so that nothing is moved when there are more.
+    slots: Vec<Box<[Option<Allocation>]>>,
     free: Vec<u32>,
     slots_by_client: HashTable<u32>,
     slots_by_expiry: BTreeSet<(Instant, u32)>,
@@ -49,13 +54,11 @@ impl Table {
     }
 
     pub(super) fn get(&self, slot: u32) -> Option<&Allocation> {
-        self.slots.get(usize::try_from(slot).ok()?)?.as_deref()
+        at(&self.slots, slot)
     }
 
     pub(super) fn get_mut(&mut self, slot: u32) -> Option<&mut Allocation> {
-        self.slots
-            .get_mut(usize::try_from(slot).ok()?)?
-            .as_deref_mut()
+        self.place_mut(slot)?.as_mut()
     }
 
     pub(super) fn find(&self, client: &FiveTuple) -> Option<&Allocation> {
@@ -68,7 +71,8 @@ impl Table {
 
     /// All of them, in the order of their places.
     pub(super) fn allocations_mut(&mut self) -> impl Iterator<Item = &mut Allocation> {
-        self.slots.iter_mut().filter_map(Option::as_deref_mut)
+        let places = self.slots.iter_mut().flatten();
+        places.filter_map(Option::as_mut)
     }
 
     pub(super) fn len(&self) -> usize {
@@ -76,41 +80,34 @@ impl Table {
     }
 
     /// Where [`Self::insert`] will put the next allocation; `None` if there is no place.
-    pub(super) fn vacant(&self) -> Option<u32> {
-        match self.free.last() {
-            Some(slot) => Some(*slot),
-            None => {
-                let next = u32::try_from(self.slots.len()).ok()?;
-                (next < MAX_SLOTS).then_some(next)
+    pub(super) fn vacant(&mut self) -> Option<u32> {
+        if self.free.is_empty() {
+            let first = u32::try_from(self.slots.len() * PIECE).ok()?;
+            let piece = first..first.checked_add(PIECE_LEN)?;
+            if piece.end > MAX_SLOTS {
+                return None;
             }
+            self.slots.push((0..PIECE).map(|_| None).collect());
+            self.free.extend(piece.rev());
         }
+        self.free.last().copied()
     }
 
     /// Puts an allocation where [`Self::vacant`] said. There is no other of the same client.
     pub(super) fn insert(&mut self, allocation: Allocation) {
-        let Some(slot) = self.vacant() else { return };
-        let (hash, expires) = (self.hash.of_client(&allocation.client), allocation.due);
-        match self.free.pop() {
-            Some(_) => {
-                let free = usize::try_from(slot).ok();
-                if let Some(free) = free.and_then(|index| self.slots.get_mut(index)) {
-                    *free = Some(Box::new(allocation));
-                }
-            }
-            None => self.slots.push(Some(Box::new(allocation))),
+        let Some(slot) = self.free.pop() else { return };
+        let (hash, due) = (self.hash.of_client(&allocation.client), allocation.due);
+        if let Some(place) = self.place_mut(slot) {
+            *place = Some(allocation);
         }
-        self.slots_by_expiry.insert((expires, slot));
+        self.slots_by_expiry.insert((due, slot));
         let (key, slots) = (&self.hash, &self.slots);
-        let hash_at = |slot: &u32| {
-            let index = usize::try_from(*slot).ok();
-            let at = index.and_then(|index| slots.get(index)?.as_deref());
-            at.map_or(0, |allocation| key.of_client(&allocation.client))
-        };
+        let hash_at = |slot: &u32| at(slots, *slot).map_or(0, |it| key.of_client(&it.client));
         self.slots_by_client.insert_unique(hash, slot, hash_at);
     }
 
-    pub(super) fn remove(&mut self, slot: u32) -> Option<Box<Allocation>> {
-        let allocation = self.slots.get_mut(usize::try_from(slot).ok()?)?.take()?;
+    pub(super) fn remove(&mut self, slot: u32) -> Option<Allocation> {
+        let allocation = self.place_mut(slot)?.take()?;
         self.free.push(slot);
         let hash = self.hash.of_client(&allocation.client);
         if let Ok(entry) = self.slots_by_client.find_entry(hash, |it| *it == slot) {
@@ -137,4 +134,14 @@ impl Table {
     pub(super) fn first_to_expire(&self) -> Option<(Instant, u32)> {
         self.slots_by_expiry.first().copied()
     }
+
+    fn place_mut(&mut self, slot: u32) -> Option<&mut Option<Allocation>> {
+        let slot = usize::try_from(slot).ok()?;
+        self.slots.get_mut(slot / PIECE)?.get_mut(slot % PIECE)
+    }
+}
+
+fn at(slots: &[Box<[Option<Allocation>]>], slot: u32) -> Option<&Allocation> {
+    let slot = usize::try_from(slot).ok()?;
+    slots.get(slot / PIECE)?.get(slot % PIECE)?.as_ref()
 }

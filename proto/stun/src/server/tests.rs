@@ -8,6 +8,7 @@ mod behaviour;
 mod data;
 mod model;
 mod negotiation;
+mod operator;
 mod peer_rules;
 mod peers;
 mod scene;

@@ -23,11 +23,14 @@ pub(in super::super) const CHANNEL_QUARANTINE: Duration = Duration::from_secs(30
 
 /// The permissions and channels of one allocation.
 #[derive(Debug, Default)]
+#[repr(C)]
 pub(in super::super) struct Peers {
+    /// The first channel that was bound stands in the allocation itself: for most it is the only one.
+    channel: Option<Channel>,
+    /// Further ones, sorted by number.
+    channels: Vec<Channel>,
     /// Sorted by address.
     permissions: Vec<Permission>,
-    /// Sorted by number.
-    channels: Vec<Channel>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -79,11 +82,7 @@ impl Peers {
         number: ChannelNumber,
         now: Instant,
     ) -> Result<PeerAddr, NoWay> {
-        let channel = self
-            .position(number)
-            .ok()
-            .and_then(|at| self.channels.get(at));
-        match channel {
+        match self.numbered(number) {
             Some(channel) if now < channel.expires => match now < channel.permitted_until {
                 true => Ok(channel.peer),
                 false => Err(NoWay::NoPermission),
@@ -94,8 +93,7 @@ impl Peers {
 
     /// How data of this peer goes to the client; `None` if it may not.
     pub(in super::super) fn way_from(&self, peer: PeerAddr, now: Instant) -> Option<Way> {
-        let channel = self.channels.iter().find(|channel| channel.peer == peer);
-        match channel {
+        match self.channels().find(|channel| channel.peer == peer) {
             Some(channel) if now < channel.permitted_until => match now < channel.expires {
                 true => Some(Way::Channel(channel.number)),
                 false => Some(Way::Indication),
@@ -148,7 +146,7 @@ impl Peers {
                     self.permissions.insert(at, Permission { ip, expires });
                 }
             }
-            for channel in &mut self.channels {
+            for channel in self.channels_mut() {
                 if channel.peer.ip() == ip {
                     channel.permitted_until = expires;
                 }
@@ -164,13 +162,12 @@ impl Peers {
         max: usize,
         now: Instant,
     ) -> Result<(), BindError> {
-        self.channels
-            .retain(|channel| now < channel.expires + CHANNEL_QUARANTINE);
+        self.retain_channels(|channel| now < channel.expires + CHANNEL_QUARANTINE);
         let touches = |channel: &&Channel| channel.number == number || channel.peer == peer;
-        match self.channels.iter().find(touches) {
+        match self.channels().find(touches) {
             Some(channel) if channel.number == number && channel.peer == peer => Ok(()),
             Some(_) => Err(BindError::Taken),
-            None if self.channels.len() >= max => Err(BindError::Full),
+            None if self.channels().count() >= max => Err(BindError::Full),
             None => Ok(()),
         }
     }
@@ -183,16 +180,13 @@ impl Peers {
             expires: now + CHANNEL_LIFETIME,
             permitted_until: now + PERMISSION_LIFETIME,
         };
-        match self.position(number) {
-            Ok(at) => {
-                if let Some(bound) = self.channels.get_mut(at) {
-                    *bound = channel;
-                }
-            }
-            Err(at) => {
-                self.channels.reserve_exact(1);
-                self.channels.insert(at, channel);
-            }
+        if let Some(bound) = self.channels_mut().find(|it| it.number == number) {
+            *bound = channel;
+        } else if self.channel.is_none() {
+            self.channel = Some(channel);
+        } else if let Err(at) = self.position(number) {
+            self.channels.reserve_exact(1);
+            self.channels.insert(at, channel);
         }
     }
 
@@ -203,8 +197,27 @@ impl Peers {
         permits_channel: impl Fn(PeerAddr) -> bool,
     ) {
         self.permissions.retain(|permission| permits(permission.ip));
-        self.channels
-            .retain(|channel| permits(channel.peer.ip()) && permits_channel(channel.peer));
+        self.retain_channels(|channel| permits(channel.peer.ip()) && permits_channel(channel.peer));
+    }
+
+    fn retain_channels(&mut self, keeps: impl Fn(&Channel) -> bool) {
+        self.channels.retain(&keeps);
+        self.channel = self.channel.filter(keeps).or_else(|| self.channels.pop());
+    }
+
+    fn channels(&self) -> impl Iterator<Item = &Channel> {
+        self.channel.iter().chain(&self.channels)
+    }
+
+    fn channels_mut(&mut self) -> impl Iterator<Item = &mut Channel> {
+        self.channel.iter_mut().chain(&mut self.channels)
+    }
+
+    fn numbered(&self, number: ChannelNumber) -> Option<&Channel> {
+        match &self.channel {
+            Some(channel) if channel.number == number => Some(channel),
+            _ => self.channels.get(self.position(number).ok()?),
+        }
     }
 
     fn permission(&self, ip: IpAddr) -> Result<usize, usize> {
