@@ -13,8 +13,9 @@ use std::os::fd::AsRawFd;
 use nix::errno::Errno;
 use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
 use nix::sys::socket::{
-    MsgFlags, MultiHeaders, SockaddrIn, recvmmsg, sendmmsg, sendmsg, setsockopt, sockopt,
+    MsgFlags, MultiHeaders, SockaddrIn, recvmmsg, sendmsg, setsockopt, sockopt,
 };
+use rustix::net::{MMsgHdr, SendAncillaryBuffer, SendFlags, SocketAddrAny, sendmmsg};
 
 use crate::BenchError;
 use crate::flows::{End, Relation, channel_of};
@@ -147,7 +148,7 @@ pub(crate) fn serve(
         Relation::Pair => Pairs::new(means, &sockets[0], &clients).run(),
         Relation::Peer => Peers::new(means, &sockets, &clients).and_then(Peers::run),
     };
-    work.map_err(|error| BenchError::io("forward a datagram")(error.into()))
+    work.map_err(BenchError::io("forward a datagram"))
 }
 
 /// Buffers for one system call, and what was received into them.
@@ -219,33 +220,27 @@ fn cut(socket: &UdpSocket, means: Means, stride: usize) -> nix::Result<()> {
 struct Pairs<'a> {
     means: Means,
     listener: &'a UdpSocket,
-    /// Where a client's datagrams go, and on which channel; by the client's address.
-    routes: Routes<(SockaddrIn, u16)>,
+    clients: Vec<SocketAddrAny>,
+    /// The number of the client that a client's datagrams go to.
+    routes: Routes<usize>,
     batch: Batch,
-    send_headers: MultiHeaders<SockaddrIn>,
     stride: usize,
 }
 
 impl<'a> Pairs<'a> {
     fn new(means: Means, listener: &'a UdpSocket, clients: &[SocketAddrV4]) -> Self {
-        let others = (0..clients.len()).map(|number| {
-            let other = number ^ 1;
-            (
-                clients[number],
-                (SockaddrIn::from(clients[other]), channel_of(other)),
-            )
-        });
+        let others = (0..clients.len()).map(|number| (clients[number], number ^ 1));
         Self {
             means,
             listener,
+            clients: clients.iter().copied().map(SocketAddrAny::from).collect(),
             routes: Routes::new(others),
             batch: Batch::new(means),
-            send_headers: MultiHeaders::preallocate(BATCH, None),
             stride: 0,
         }
     }
 
-    fn run(mut self) -> nix::Result<()> {
+    fn run(mut self) -> io::Result<()> {
         loop {
             self.batch
                 .receive(self.listener, MsgFlags::MSG_WAITFORONE)?;
@@ -261,9 +256,9 @@ impl<'a> Pairs<'a> {
     }
 
     /// Writes the other side's channel number over each header; tells where it goes.
-    fn rewrite(&mut self, at: usize) -> nix::Result<Option<SockaddrIn>> {
+    fn rewrite(&mut self, at: usize) -> nix::Result<Option<usize>> {
         let (from, length) = self.batch.received[at];
-        let Some(&(to, channel)) = self.routes.find(from) else {
+        let Some(&to) = self.routes.find(from) else {
             return Ok(None);
         };
         let start = at * self.batch.room;
@@ -273,45 +268,50 @@ impl<'a> Pairs<'a> {
             self.stride = stride;
             cut(self.listener, self.means, stride)?;
         }
+        let channel = channel_of(to);
         for datagram in datagrams.chunks_mut(stride) {
-            datagram[..2].copy_from_slice(&channel.to_be_bytes());
+            if let Some(number) = datagram.first_chunk_mut() {
+                *number = channel.to_be_bytes();
+            }
         }
         Ok(Some(to))
     }
 
-    fn send(&mut self, targets: &[Option<SockaddrIn>]) -> nix::Result<()> {
+    fn send(&self, targets: &[Option<usize>]) -> io::Result<()> {
         let chunks = self.batch.bytes.chunks_exact(self.batch.room);
-        let datagrams: Vec<_> = chunks
-            .zip(&self.batch.received)
-            .map(|(chunk, &(_, length))| [IoSlice::new(&chunk[..length])])
-            .collect();
-        let mut done = 0;
-        while done < targets.len() {
-            if targets[done].is_none() {
-                done += 1;
-                continue;
-            }
-            let until = targets[done..].iter().position(Option::is_none);
-            let until = until.map_or(targets.len(), |length| done + length);
-            let (slices, addresses) = (&datagrams[done..until], &targets[done..until]);
-            let fd = self.listener.as_raw_fd();
-            let sent = sendmmsg(
-                fd,
-                &mut self.send_headers,
-                slices,
-                addresses,
-                [],
-                MsgFlags::empty(),
-            );
-            // A client that has gone says so once.
-            done += match sent {
-                Ok(sent) => sent.count(),
-                Err(Errno::ECONNREFUSED | Errno::EINTR) => 0,
-                Err(error) => return Err(error),
-            };
-        }
-        Ok(())
+        let received = chunks.zip(&self.batch.received);
+        let messages = received
+            .zip(targets)
+            .filter_map(|((chunk, &(_, length)), to)| {
+                Some((self.clients.get((*to)?)?, [IoSlice::new(&chunk[..length])]))
+            });
+        send_all(self.listener, &messages.collect::<Vec<_>>())
     }
+}
+
+/// Sends to each address what goes there, with as few system calls as it takes.
+fn send_all<'a, S: AsRef<[IoSlice<'a>]>>(
+    socket: &UdpSocket,
+    messages: &[(&SocketAddrAny, S)],
+) -> io::Result<()> {
+    let mut controls: Vec<_> = messages
+        .iter()
+        .map(|_| SendAncillaryBuffer::default())
+        .collect();
+    let headers = messages.iter().zip(&mut controls);
+    let headers =
+        headers.map(|((to, parts), control)| MMsgHdr::new_with_addr(to, parts.as_ref(), control));
+    let mut headers: Vec<_> = headers.collect();
+    let mut rest = headers.as_mut_slice();
+    while !rest.is_empty() {
+        match sendmmsg(socket, rest, SendFlags::empty()) {
+            Ok(sent) => rest = &mut rest[sent..],
+            // A client that has gone says so once.
+            Err(rustix::io::Errno::CONNREFUSED | rustix::io::Errno::INTR) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Ok(())
 }
 
 /// Client to peer and back.
@@ -319,18 +319,17 @@ struct Peers<'a> {
     means: Means,
     /// The listener, then a relayed socket for each flow.
     sockets: &'a [UdpSocket],
-    clients: Vec<SockaddrIn>,
+    clients: Vec<SocketAddrAny>,
     /// The number of a client's flow.
     routes: Routes<usize>,
     epoll: Epoll,
     batch: Batch,
-    send_headers: MultiHeaders<SockaddrIn>,
     stride: usize,
     payload_of_flow: Vec<usize>,
 }
 
 impl<'a> Peers<'a> {
-    fn new(means: Means, sockets: &'a [UdpSocket], clients: &[SocketAddrV4]) -> nix::Result<Self> {
+    fn new(means: Means, sockets: &'a [UdpSocket], clients: &[SocketAddrV4]) -> io::Result<Self> {
         let clients: Vec<_> = clients.iter().step_by(2).copied().collect();
         let epoll = Epoll::new(EpollCreateFlags::empty())?;
         for (number, socket) in (0..).zip(sockets) {
@@ -340,16 +339,15 @@ impl<'a> Peers<'a> {
             means,
             sockets,
             routes: Routes::new(clients.iter().copied().zip(0..)),
-            clients: clients.iter().copied().map(SockaddrIn::from).collect(),
+            clients: clients.iter().copied().map(SocketAddrAny::from).collect(),
             epoll,
             batch: Batch::new(means),
-            send_headers: MultiHeaders::preallocate(BATCH, None),
             stride: 0,
             payload_of_flow: vec![0; clients.len()],
         })
     }
 
-    fn run(mut self) -> nix::Result<()> {
+    fn run(mut self) -> io::Result<()> {
         let mut events = vec![EpollEvent::empty(); 64];
         loop {
             let ready = self.epoll.wait(&mut events, EpollTimeout::NONE)?;
@@ -361,7 +359,7 @@ impl<'a> Peers<'a> {
                 {
                     Ok(()) => {}
                     Err(Errno::EAGAIN | Errno::ECONNREFUSED | Errno::EINTR) => continue,
-                    Err(error) => return Err(error),
+                    Err(error) => return Err(error.into()),
                 }
                 if socket > 0 {
                     self.carry_to_client(socket - 1)?;
@@ -405,7 +403,7 @@ impl<'a> Peers<'a> {
         Ok(true)
     }
 
-    fn carry_to_client(&mut self, flow: usize) -> nix::Result<()> {
+    fn carry_to_client(&mut self, flow: usize) -> io::Result<()> {
         let payload = match self.means {
             // A datagram of its own; all in a batch are of one length here.
             Means::Batched => self.batch.received.first().map_or(0, |&(_, length)| length),
@@ -423,29 +421,16 @@ impl<'a> Peers<'a> {
         let channel = channel_of(2 * flow);
         let head = channel_header(channel, payload);
         let chunks = self.batch.bytes.chunks_exact(self.batch.room);
-        let messages: Vec<Vec<_>> = chunks
+        let to = &self.clients[flow];
+        let messages = chunks
             .zip(&self.batch.received)
             .map(|(chunk, &(_, length))| {
                 let payloads = chunk[..length].chunks(payload).take(MAX_SEGMENTS);
                 let framed =
                     payloads.flat_map(|payload| [IoSlice::new(&head), IoSlice::new(payload)]);
-                framed.collect()
-            })
-            .collect();
-        let to = vec![Some(self.clients[flow]); messages.len()];
-        let fd = self.sockets[0].as_raw_fd();
-        let sent = sendmmsg(
-            fd,
-            &mut self.send_headers,
-            &messages,
-            &to,
-            [],
-            MsgFlags::empty(),
-        );
-        match sent {
-            Ok(_) | Err(Errno::ECONNREFUSED) => Ok(()),
-            Err(error) => Err(error),
-        }
+                (to, framed.collect::<Vec<_>>())
+            });
+        send_all(&self.sockets[0], &messages.collect::<Vec<_>>())
     }
 }
 

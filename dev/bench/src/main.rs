@@ -207,7 +207,7 @@ fn bench(choice: &Choice) -> Result<(), BenchError> {
         packets::measure(cores, &choice.effort(), &pool)?;
     }
     if choice.has("delays") {
-        let round = Duration::from_millis(if is_quick { 100 } else { 400 });
+        let round = Duration::from_millis(if is_quick { 40 } else { 100 });
         delays::measure(cores, round, &pool)?;
     }
     if choice.has("setups") {
