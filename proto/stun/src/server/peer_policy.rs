@@ -82,14 +82,15 @@ impl PeerPolicy {
         if class == AddressClass::Never || self.denies(ip) {
             return false;
         }
-        if self.extra.contains(&class) {
-            return true;
-        }
-        if self.own_ips.contains(&ip) {
+        // A relay that is heard on this machine only is there for this machine.
+        let is_closed = self.own_ips.contains(&ip) && !self.extra.contains(&AddressClass::Loopback);
+        if is_closed {
             // What else runs on this machine is nobody's business, unless the operator opened it.
             return self.rules.allow.iter().any(|net| net.is_just(ip));
         }
-        class == AddressClass::Global || self.rules.allow.iter().any(|net| net.contains(ip))
+        class == AddressClass::Global
+            || self.extra.contains(&class)
+            || self.rules.allow.iter().any(|net| net.contains(ip))
     }
 
     /// Whether the operator denies the address, or one that is embedded in it; or it leads back here.

@@ -22,8 +22,8 @@ pub struct PeerRules {
     /// the network's, too.
     pub deny: Vec<Net>,
     /// Whether addresses of the same class as the relayed addresses may be reached, so that a relay on a
-    /// closed network relays there: from a private address the private ones, from a loopback address this
-    /// machine and the private ones. From a global address this opens nothing.
+    /// closed network relays there: from a private address the private ones, but for this machine's own; from
+    /// loopback addresses alone this machine and the private ones. From a global address this opens nothing.
     pub private: bool,
 }
 
@@ -54,14 +54,16 @@ impl PeerRules {
         if !self.private {
             return BTreeSet::new();
         }
-        let own = relayed_ips.iter().map(|ip| AddressClass::of(*ip));
-        let mut extra: BTreeSet<_> = own
-            .filter(|class| !matches!(class, AddressClass::Never | AddressClass::Global))
-            .collect();
-        if extra.contains(&AddressClass::Loopback) {
-            extra.extend([AddressClass::Private, AddressClass::Documentation]);
+        let mut own: BTreeSet<_> = relayed_ips.iter().map(|ip| AddressClass::of(*ip)).collect();
+        // Whoever else is reached must not reach this machine because it also relays to itself.
+        if own.len() > 1 {
+            own.remove(&AddressClass::Loopback);
         }
-        extra
+        if own.contains(&AddressClass::Loopback) {
+            own.extend([AddressClass::Private, AddressClass::Documentation]);
+        }
+        own.retain(|class| !matches!(class, AddressClass::Never | AddressClass::Global));
+        own
     }
 }
 

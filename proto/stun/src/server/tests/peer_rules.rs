@@ -141,6 +141,27 @@ fn this_machine_is_opened_only_by_naming_the_address_alone() {
 }
 
 #[test]
+fn on_a_closed_network_its_other_hosts_are_open_and_this_machine_is_not() {
+    let island = |relayed: &[&str]| {
+        Site::with(Config {
+            relayed_ips: relayed.iter().map(|ip| ip.parse().unwrap()).collect(),
+            own_ips: vec!["192.168.7.9".parse().unwrap()],
+            ..with_rules(PeerRules {
+                private: true,
+                ..rules(&[], &[])
+            })
+        })
+    };
+    for relayed in [["192.168.1.10", "fd00::10"], ["192.168.1.10", "::1"]] {
+        let mut site = island(&relayed);
+        site.reaches(&["192.168.1.11", "10.0.0.5"]);
+        site.sends_nothing_to(&["192.168.1.10", "192.168.7.9", "127.0.0.1", "::1"], 9_000);
+    }
+    let mut alone = island(&["127.0.0.1", "::1"]);
+    alone.reaches(&["127.0.0.1", "::1", "192.168.7.9", "192.168.1.11"]);
+}
+
+#[test]
 fn our_listeners_and_the_nodes_other_services_are_no_peers_whatever_is_opened() {
     let private = PeerRules {
         private: true,
