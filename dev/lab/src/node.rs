@@ -45,16 +45,19 @@ impl NodeConfig {
     pub fn new(name: &str) -> Result<Self, LabError> {
         let web = free_port()?;
         let turn = free_port()?;
+        let place = format!("127.0.0.1:{turn}");
+        // Below is where the system finds ports for whoever names none, such as a browser on this machine.
+        let first = "61000".to_owned();
+        let env = [
+            ("HITHER_RELAY__LISTEN_UDP", place.clone()),
+            ("HITHER_RELAY__LISTEN_TCP", place),
+            ("HITHER_RELAY__FIRST_PORT", first),
+        ];
         Ok(Self {
             name: name.to_owned(),
             netns: None,
             args: vec![format!("--listen=127.0.0.1:{web}")],
-            env: ["UDP", "TCP"]
-                .map(|protocol| {
-                    let variable = format!("HITHER_RELAY__LISTEN_{protocol}");
-                    (variable, format!("127.0.0.1:{turn}"))
-                })
-                .into(),
+            env: env.map(|(name, value)| (name.to_owned(), value)).into(),
         })
     }
 }

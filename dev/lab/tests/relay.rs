@@ -5,6 +5,8 @@
 
 #[path = "relay/closed_networks.rs"]
 mod closed_networks;
+#[path = "relay/coturn.rs"]
+mod coturn;
 #[path = "relay/place.rs"]
 mod place;
 #[path = "relay/raw.rs"]

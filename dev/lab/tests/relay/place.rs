@@ -50,6 +50,11 @@ impl Place {
         };
         let host = net.host("node")?;
         let address = host.ipv4().to_string();
+        let homes = tempfile::tempdir().map_err(|source| LabError::Io {
+            what: "make homes".to_owned(),
+            source,
+        })?;
+        let secret = homes.path().join("secret");
         let setting = |name: &str, value: &str| (name.to_owned(), value.to_owned());
         let node = Node::start(NodeConfig {
             name: "relay".to_owned(),
@@ -63,11 +68,8 @@ impl Place {
                     &format!("{address}:3478,{address}:443"),
                 ),
                 setting("HITHER_RELAY__LISTEN_TCP", &format!("{address}:3478")),
+                setting("HITHER_RELAY__SECRET_FILE", path(&secret)),
             ],
-        })?;
-        let homes = tempfile::tempdir().map_err(|source| LabError::Io {
-            what: "make homes".to_owned(),
-            source,
         })?;
         Ok(Some(Self {
             node,
@@ -78,8 +80,14 @@ impl Place {
         }))
     }
 
-    /// The certificate that browsers are to trust.
-    fn authority(&self) -> std::path::PathBuf {
+    /// What access to the relay is minted with.
+    pub(super) fn secret(&self) -> String {
+        let secret = fs::read_to_string(self.homes.path().join("secret"));
+        secret.expect("the node made one").trim().to_owned()
+    }
+
+    /// The certificate that clients are to trust.
+    pub(super) fn authority(&self) -> std::path::PathBuf {
         self.node.data_dir().join("tls").join("ca.crt")
     }
 
@@ -149,6 +157,6 @@ fn certutil(args: &[&str]) {
     assert!(output.status.success(), "certutil {args:?}: {output:?}");
 }
 
-fn path(path: &Path) -> &str {
+pub(super) fn path(path: &Path) -> &str {
     path.to_str().expect("temporary paths are text")
 }
