@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! What the system or a person at the keyboard asks for.
 
+#[cfg(unix)]
+use std::io::IsTerminal as _;
+
 use crate::failure::Failure;
 
 #[cfg(unix)]
@@ -16,7 +19,7 @@ pub(crate) enum Asked {
     Stop,
     /// SIGTERM: stop in order, when the calls under way have had their time.
     Drain,
-    /// SIGHUP: read the configuration again.
+    /// SIGHUP from whoever is not a closing terminal: read the configuration again.
     Reload,
 }
 
@@ -28,6 +31,9 @@ pub(crate) struct Signals {
     terminate: tokio::signal::unix::Signal,
     #[cfg(unix)]
     hangup: tokio::signal::unix::Signal,
+    /// Whether somebody sat at a terminal when it began.
+    #[cfg(unix)]
+    had_terminal: bool,
 }
 
 impl Signals {
@@ -40,6 +46,7 @@ impl Signals {
             interrupt: listen(SignalKind::interrupt())?,
             terminate: listen(SignalKind::terminate())?,
             hangup: listen(SignalKind::hangup())?,
+            had_terminal: std::io::stdin().is_terminal(),
         })
     }
 
@@ -55,7 +62,11 @@ impl Signals {
         tokio::select! {
             _ = self.interrupt.recv() => Asked::Stop,
             _ = self.terminate.recv() => Asked::Drain,
-            _ = self.hangup.recv() => Asked::Reload,
+            // A window that was closed sends the same signal; its terminal is gone then.
+            _ = self.hangup.recv() => match self.had_terminal && !std::io::stdin().is_terminal() {
+                true => Asked::Stop,
+                false => Asked::Reload,
+            },
         }
         #[cfg(not(unix))]
         {
