@@ -173,9 +173,12 @@ impl Client {
             } => self.delivered(base, mailbox, sequence, bytes, now),
             NodeEvent::Refused(problem) => base.notice(refused(problem)),
             // Of its own deletion nobody needs to be told.
-            NodeEvent::Revoked if self.leaving.is_some() => {}
+            NodeEvent::Revoked if self.leaving.is_some() => self.go_on_leaving(base, now),
             NodeEvent::Revoked => base.notice(Notice::DeviceRevoked),
-            NodeEvent::Deleted(request) => self.mailbox_deleted(base, request),
+            NodeEvent::Deleted(request) => {
+                self.mailbox_deleted(base, request);
+                self.go_on_leaving(base, now);
+            }
         }
     }
 
@@ -210,6 +213,7 @@ impl Client {
         self.always_direct_again(base, now);
         self.ask_for_call_back(base, now);
         self.clear_leftovers(base);
+        self.leaving_signed_in(base, now);
     }
 
     /// An envelope came through the node.
@@ -373,7 +377,10 @@ impl Client {
                 self.registration_minted(base, invitation, result, now);
             }
             Purpose::Park(invitation) => self.parked(base, invitation, result),
-            Purpose::Withdraw(place) => self.unparked(base, place, &result),
+            Purpose::Withdraw(place) => {
+                self.unparked(base, place, &result);
+                self.go_on_leaving(base, now);
+            }
             Purpose::FetchInvitation => self.fetched(base, result),
             Purpose::PutJoin(id) => self.posted(base, id, None, &result, now),
             Purpose::PutMessage(id, number) => self.posted(base, id, Some(number), &result, now),
@@ -389,7 +396,7 @@ impl Client {
                 self.farewell_posted(base, &name, &result);
                 self.go_on_leaving(base, now);
             }
-            Purpose::DeleteAccount => self.account_deleted(base, result),
+            Purpose::DeleteAccount => self.account_deleted(base, result, now),
             Purpose::ListDevices => self.devices_listed(base, result),
             Purpose::ChangeDevice => {
                 if let Err(Failure::Refused(problem)) = result {
@@ -685,7 +692,7 @@ impl Client {
         }
         self.call_timeout(base, now);
         if self.leaving_timeout().is_some_and(|at| at <= now.instant) {
-            self.go_on_leaving(base, now);
+            self.leaving_timed_out(base, now);
         }
         self.drop_expired_invitations(base, now);
     }

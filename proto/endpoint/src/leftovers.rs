@@ -37,6 +37,14 @@ pub(crate) struct Farewell {
 }
 
 impl Leftovers {
+    pub(crate) fn has_mailboxes(&self) -> bool {
+        !self.mailboxes.is_empty()
+    }
+
+    pub(crate) fn has_parked(&self) -> bool {
+        !self.parked.is_empty()
+    }
+
     fn save(&self, base: &mut Base) {
         if self.mailboxes.is_empty() && self.parked.is_empty() {
             base.delete(LEFTOVERS);
@@ -149,6 +157,22 @@ impl Client {
         } else {
             base.put(name, &*farewell);
             self.post_farewell(base, name);
+        }
+    }
+
+    /// Once more what nodes have put off; what is under way already goes on.
+    pub(crate) fn retry_leftovers(&self, base: &mut Base) {
+        for (place, key) in self.leftovers.parked.clone() {
+            if base.asked(|why| *why == Purpose::Withdraw(place)) == 0 {
+                self.ask_to_unpark(base, place, key);
+            }
+        }
+        let names: Vec<String> = self.farewells.keys().cloned().collect();
+        for name in names {
+            let purpose = Purpose::Farewell(name.clone());
+            if base.asked(|why| *why == purpose) == 0 {
+                self.post_farewell(base, &name);
+            }
         }
     }
 

@@ -115,6 +115,10 @@ impl SimNode {
         self.disk.parked.len()
     }
 
+    pub(super) fn accounts(&self) -> usize {
+        self.disk.accounts.len()
+    }
+
     pub(super) fn mailboxes(&self) -> usize {
         self.disk.mailboxes.len()
     }
@@ -154,6 +158,11 @@ impl SimNode {
         for (socket, _) in core::mem::take(&mut self.sockets) {
             self.outbox.push_back((socket, None));
         }
+    }
+
+    /// All sessions end, and no client hears of it.
+    pub(super) fn drop_sessions(&mut self) {
+        self.sockets.clear();
     }
 
     // ---- sockets

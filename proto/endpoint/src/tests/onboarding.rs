@@ -453,9 +453,13 @@ fn a_passphrase_that_could_not_be_stretched_leaves_the_vault_as_it_was() {
 }
 
 #[test]
-fn who_deletes_their_account_leaves_nothing_here_and_nobody_waiting() {
+fn who_deletes_their_account_leaves_nothing_here_nor_at_the_node_and_nobody_waiting() {
     let mut world = World::friends(1);
     world.say(ANA, "this is my last word");
+    world.invite(ANA);
+    let (accounts, mailboxes) = (world.node.accounts(), world.node.mailboxes());
+    let parked = world.node.parked();
+    assert!(parked > 0);
     world.tell(ANA, Command::DeleteAccount);
     world.run(5);
     assert_eq!(world.view(ANA).phase, Phase::Fresh);
@@ -463,6 +467,9 @@ fn who_deletes_their_account_leaves_nothing_here_and_nobody_waiting() {
     assert_eq!(world.contact(BEN).state, ContactState::Closed);
     assert_eq!(world.received(BEN), ["this is my last word"]);
     assert!(!world.heard(ANA, &Notice::DeviceRevoked));
+    assert_eq!(world.node.accounts(), accounts - 1);
+    assert_eq!(world.node.parked(), parked - 1);
+    assert!(world.node.mailboxes() < mailboxes);
     world.onboard(ANA);
     assert!(world.view(ANA).contacts.is_empty());
 }
@@ -475,4 +482,45 @@ fn an_account_cannot_be_deleted_while_its_node_is_away() {
     world.tell(ANA, Command::DeleteAccount);
     assert!(world.heard(ANA, &Notice::NodeUnreachable));
     assert_eq!(world.contact(ANA).state, ContactState::Active);
+}
+
+#[test]
+fn a_node_that_has_dropped_the_session_unnoticed_still_deletes_the_account() {
+    let mut world = World::friends(1);
+    let accounts = world.node.accounts();
+    world.node.drop_sessions();
+    world.tell(ANA, Command::DeleteAccount);
+    world.run(11);
+    // It was asked, and knew nobody by this bearer.
+    assert_eq!(world.view(ANA).phase, Phase::Ready);
+    assert!(!world.people[ANA].records.is_empty());
+    world.until(|world| world.view(ANA).phase == Phase::Fresh);
+    world.run(1);
+    assert_eq!(world.node.accounts(), accounts - 1);
+    assert!(world.people[ANA].records.is_empty());
+}
+
+#[test]
+fn a_deletion_whose_answer_is_lost_ends_when_the_node_knows_the_device_no_more() {
+    let mut world = World::friends(1);
+    let accounts = world.node.accounts();
+    world.trouble.lost_answers = 100;
+    world.tell(ANA, Command::DeleteAccount);
+    world.until(|world| world.view(ANA).phase == Phase::Fresh);
+    world.run(1);
+    assert_eq!(world.node.accounts(), accounts - 1);
+    assert!(world.people[ANA].records.is_empty());
+}
+
+#[test]
+fn last_words_that_a_mailbox_puts_off_are_said_again_before_everything_is_forgotten() {
+    let mut world = World::friends(1);
+    world.node.full = true;
+    world.tell(ANA, Command::DeleteAccount);
+    world.run(3);
+    assert_eq!(world.view(ANA).phase, Phase::Ready);
+    world.node.full = false;
+    world.run(4);
+    assert_eq!(world.view(ANA).phase, Phase::Fresh);
+    assert_eq!(world.contact(BEN).state, ContactState::Closed);
 }
