@@ -125,6 +125,8 @@ impl Default for Buffers {
 pub struct StreamLimits {
     /// Streams at one time.
     pub max_streams: usize,
+    /// Streams at one time of one IPv4 address or IPv6 /64.
+    pub max_streams_per_source: usize,
     /// Bytes that wait until a slow client takes them; what comes then is dropped, as UDP would.
     pub max_queued_bytes: usize,
     /// How long a stream may have no allocation, whatever it sends, before it is closed.
@@ -137,6 +139,7 @@ impl Default for StreamLimits {
     fn default() -> Self {
         Self {
             max_streams: 1_024,
+            max_streams_per_source: 512,
             max_queued_bytes: 256 * 1024,
             idle_timeout: Duration::from_secs(30),
             write_timeout: Duration::from_secs(10),

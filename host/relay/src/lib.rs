@@ -24,6 +24,7 @@ mod config;
 mod counters;
 mod datagram;
 mod mailbox;
+mod per_source;
 mod router;
 mod start;
 mod tcp;

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use hither_stun::framing::Deframer;
+use hither_stun::framing::{Deframer, FramingError, MAX_FRAME_LEN};
 use hither_stun::server::{FiveTuple, Transport};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadHalf, WriteHalf};
 use tokio::net::TcpListener;
@@ -19,12 +19,19 @@ use tokio::time::{Instant, timeout, timeout_at};
 
 use crate::config::{StartError, StreamLimits};
 use crate::mailbox::{Control, Mailbox, StreamFrame, StreamId};
+use crate::per_source::PerSource;
 
 /// Frames that may wait for one stream, however small.
 const MAX_QUEUED_FRAMES: usize = 1_024;
 
-/// How much is read from a stream at once, in bytes.
+/// How much is read at once from a stream with an allocation, in bytes.
 const READ_LEN: usize = 16 * 1024;
+
+/// How much is read at once from a stream without one.
+const FIRST_READ_LEN: usize = 2 * 1024;
+
+/// The longest frame of a stream without an allocation: no request is longer.
+const MAX_FIRST_FRAME_LEN: usize = 2 * 1024;
 
 /// How long to wait when the system has no descriptor left for another stream.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
@@ -59,6 +66,7 @@ fn bind(address: SocketAddr) -> io::Result<TcpListener> {
 pub(crate) struct Streams {
     limits: StreamLimits,
     room: Arc<Semaphore>,
+    sources: Arc<PerSource>,
     workers: Arc<[Arc<Mailbox>]>,
     next_id: AtomicU64,
     tasks: Mutex<Tasks>,
@@ -78,6 +86,7 @@ impl Streams {
         Arc::new(Self {
             limits,
             room: Arc::new(Semaphore::new(max_streams)),
+            sources: PerSource::new(limits.max_streams_per_source),
             workers,
             next_id: AtomicU64::new(0),
             tasks: Mutex::new(Tasks {
@@ -111,7 +120,7 @@ impl Streams {
         });
     }
 
-    /// Serves a stream in a task of its own, or closes it if there are too many.
+    /// Serves a stream in a task of its own, or closes it if there are too many, of all or of this source.
     pub(crate) fn serve_if_room<S>(
         self: &Arc<Self>,
         stream: S,
@@ -120,8 +129,7 @@ impl Streams {
     ) where
         S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
     {
-        let room = Arc::clone(&self.room).try_acquire_owned();
-        let (Ok(room), Some(worker)) = (room, self.least_loaded()) else {
+        let Some((worker, places)) = self.find_room(client) else {
             self.refused.fetch_add(1, Ordering::Relaxed);
             return;
         };
@@ -139,8 +147,16 @@ impl Streams {
         self.spawn(async move {
             let load = Load::new(&pinned.worker);
             serve(&pinned, stream).await;
-            drop((load, room));
+            drop((load, places));
         });
+    }
+
+    /// A worker for a stream of this client, and the places that it takes as long as it lasts.
+    fn find_room(&self, client: SocketAddr) -> Option<(Arc<Mailbox>, impl Send + use<>)> {
+        // Its own bound first: whoever is beyond it takes nobody else's place, however short.
+        let of_source = self.sources.enter(client.ip())?;
+        let of_all = Arc::clone(&self.room).try_acquire_owned().ok()?;
+        Some((self.least_loaded()?, (of_source, of_all)))
     }
 
     fn least_loaded(&self) -> Option<Arc<Mailbox>> {
@@ -282,25 +298,43 @@ where
 async fn read<S: AsyncRead>(pinned: &Pinned, mut reader: ReadHalf<S>) {
     let idle_timeout = pinned.limits.idle_timeout;
     let mut deadline = Instant::now() + idle_timeout;
-    let mut deframer = Deframer::new();
-    let mut buffer = vec![0; READ_LEN];
+    let mut deframer = Deframer::with_limit(MAX_FIRST_FRAME_LEN);
+    let mut buffer = vec![0; FIRST_READ_LEN];
     loop {
+        let mut is_longer = false;
         match timeout_at(deadline, reader.read(&mut buffer)).await {
             Ok(Ok(length @ 1..)) => {
                 deframer.push(buffer.get(..length).unwrap_or_default());
-                loop {
-                    match deframer.next_frame() {
-                        Ok(Some(frame)) => pinned.deliver(frame).await,
-                        Ok(None) => break,
-                        Err(_) => return,
-                    }
-                }
+                is_longer = match deliver_all(pinned, &mut deframer).await {
+                    Ok(()) => false,
+                    Err(FramingError::TooLong) => true,
+                    Err(FramingError::Foreign) => return,
+                };
             }
             Ok(Ok(0) | Err(_)) => return,
-            Err(_) if pinned.has_allocation().await => deadline = Instant::now() + idle_timeout,
-            Err(_) => return,
+            Err(_) => {}
+        }
+        // A stream with always something to read never makes the timeout fire.
+        if is_longer || Instant::now() >= deadline {
+            if !pinned.has_allocation().await {
+                return;
+            }
+            deadline = Instant::now() + idle_timeout;
+            deframer.set_limit(MAX_FRAME_LEN);
+            buffer.resize(READ_LEN, 0);
+            if is_longer && deliver_all(pinned, &mut deframer).await.is_err() {
+                return;
+            }
         }
     }
+}
+
+/// Delivers all frames that are whole.
+async fn deliver_all(pinned: &Pinned, deframer: &mut Deframer) -> Result<(), FramingError> {
+    while let Some(frame) = deframer.next_frame()? {
+        pinned.deliver(frame).await;
+    }
+    Ok(())
 }
 
 /// Ends when the stream does, or when its client takes nothing for too long.

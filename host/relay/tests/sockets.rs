@@ -19,7 +19,7 @@ use hither_stun::message_type::{Class, Method};
 use hither_stun::transaction::TransactionId;
 use support::{REALM, config, credential, start};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
-use tokio::net::{TcpStream, UdpSocket};
+use tokio::net::{TcpSocket, TcpStream, UdpSocket};
 use tokio::time::timeout;
 
 /// Long enough for any machine; nothing waits for it unless it fails.
@@ -48,9 +48,7 @@ async fn a_stream_without_allocation_is_closed_whatever_it_sends() {
     let relay = relay.expect("the relay starts");
     let mut busy = connect(&relay).await;
     let ends = async {
-        let binding = begin(Method::BINDING, 1)
-            .finish(None, false)
-            .expect("it is short");
+        let binding = binding();
         let mut buffer = [0; 256];
         loop {
             let sent = busy.write_all(&binding).await;
@@ -61,6 +59,70 @@ async fn a_stream_without_allocation_is_closed_whatever_it_sends() {
         }
     };
     timeout(PATIENCE, ends).await.expect("it is closed");
+
+    // One that never lets the relay wait for it.
+    let (mut answers, mut requests) = connect(&relay).await.into_split();
+    let many = binding().repeat(1_000);
+    let sends = async { while requests.write_all(&many).await.is_ok() {} };
+    let mut buffer = vec![0; 64 * 1024];
+    let reads = async { while matches!(answers.read(&mut buffer).await, Ok(1..)) {} };
+    let ends = async { tokio::join!(sends, reads) };
+    timeout(PATIENCE, ends).await.expect("it is closed");
+}
+
+#[tokio::test]
+async fn a_long_frame_is_for_streams_with_an_allocation() {
+    let relay = start("127.0.0.1");
+    let long = channel_data(&[7; 60_000]);
+    let mut stranger = connect(&relay).await;
+    let (head, rest) = long.split_at(4);
+    stranger.write_all(head).await.expect("it is open");
+    // Its head is enough to be sent away.
+    assert_closed(&mut stranger).await;
+    drop(stranger);
+
+    let mut stream = connect(&relay).await;
+    let relayed = allocate(&mut stream).await;
+    let peer = UdpSocket::bind("127.0.0.1:0").await.expect("a free port");
+    let to = peer.local_addr().expect("it is bound");
+    bind_channel(&mut stream, to).await;
+    let mut received = vec![0; 65_536];
+    for _ in 0..3 {
+        stream.write_all(head).await.expect("it is open");
+        stream.write_all(rest).await.expect("it is open");
+        let came = timeout(PATIENCE, peer.recv_from(&mut received)).await;
+        let (length, from) = came.expect("in time").expect("a datagram");
+        assert_eq!((length, from), (60_000, relayed));
+    }
+}
+
+#[tokio::test]
+async fn a_source_with_all_its_streams_leaves_room_for_others() {
+    let relay = Relay::start(RelayConfig {
+        streams: StreamLimits {
+            max_streams: 3,
+            max_streams_per_source: 2,
+            ..StreamLimits::default()
+        },
+        ..config("127.0.0.1")
+    });
+    let relay = relay.expect("the relay starts");
+    let mut held = Vec::new();
+    for _ in 0..2 {
+        let mut stream = connect(&relay).await;
+        allocate(&mut stream).await;
+        held.push(stream);
+    }
+    assert_closed(&mut connect(&relay).await).await;
+    let socket = TcpSocket::new_v4().expect("a socket");
+    let elsewhere = "127.0.0.2:0".parse().expect("an address");
+    socket.bind(elsewhere).expect("a free port");
+    let mut other = socket
+        .connect(relay.local_tcp_addrs()[0])
+        .await
+        .expect("it listens");
+    allocate(&mut other).await;
+    assert_eq!(relay.counters().streams_refused, 1);
 }
 
 #[tokio::test]
@@ -308,6 +370,11 @@ async fn assert_closed(stream: &mut TcpStream) {
     ended.expect("it is closed").ok();
 }
 
+fn binding() -> Vec<u8> {
+    let request = begin(Method::BINDING, 1).finish(None, false);
+    request.expect("it is short")
+}
+
 fn begin(method: Method, id: u8) -> MessageBuilder {
     MessageBuilder::new(Class::Request, method, TransactionId::from_bytes([id; 12]))
 }
@@ -323,6 +390,23 @@ async fn allocate(stream: &mut (impl AsyncRead + AsyncWrite + Unpin)) -> SocketA
         .attribute(AttributeType::XOR_RELAYED_ADDRESS)
         .expect("an address");
     XorAddress::parse(relayed, answer.transaction_id()).expect("an address")
+}
+
+async fn bind_channel(stream: &mut TcpStream, peer: SocketAddr) {
+    let answer = ask(stream, Method::CHANNEL_BIND, |request| {
+        request
+            .attribute(AttributeType::CHANNEL_NUMBER, &[0x40, 1, 0, 0])
+            .xor_address(AttributeType::XOR_PEER_ADDRESS, peer)
+    })
+    .await;
+    let answer = Message::parse(&answer).expect("a message");
+    assert_eq!(answer.class(), Class::Success);
+}
+
+/// On the channel that [`bind_channel`] binds.
+fn channel_data(payload: &[u8]) -> Vec<u8> {
+    let length = u16::try_from(payload.len()).expect("it fits");
+    [&[0x40, 1], &length.to_be_bytes()[..], payload].concat()
 }
 
 async fn permit(stream: &mut (impl AsyncRead + AsyncWrite + Unpin), peer: SocketAddr) {

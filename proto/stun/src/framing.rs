@@ -10,35 +10,66 @@ use crate::message::{HEADER_LEN, MAGIC_COOKIE};
 /// The longest frame there is: a STUN header and 65,535 bytes, rounded up.
 pub const MAX_FRAME_LEN: usize = padded(HEADER_LEN + 0xFFFF);
 
-/// The stream carries something else; nothing after this point can be trusted to begin a frame.
+/// An empty buffer that has room for more than this is given back.
+const KEPT_LEN: usize = 32 * 1024;
+
+/// Why no frame can be taken out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the stream is not made of STUN messages and channel data")]
-pub struct FramingError;
+pub enum FramingError {
+    /// The stream carries something else; nothing after this point can be trusted to begin a frame.
+    #[error("the stream is not made of STUN messages and channel data")]
+    Foreign,
+    /// The next frame will be longer than the limit. Raise it or give the stream up.
+    #[error("the stream has a frame that is longer than allowed")]
+    TooLong,
+}
 
 /// Bytes of a stream that wait to be a whole frame.
 ///
-/// The buffer grows with what arrived, never with what a header promises, and never beyond one
-/// [`MAX_FRAME_LEN`] and one [`Self::push`].
-#[derive(Clone, Debug, Default)]
+/// The buffer grows with what arrived, never with what a header promises, and never beyond one frame of the
+/// longest allowed length and one [`Self::push`].
+#[derive(Clone, Debug)]
 pub struct Deframer {
     buffer: Vec<u8>,
     start: usize,
+    limit: usize,
+}
+
+impl Default for Deframer {
+    fn default() -> Self {
+        Self::new()
+    }
 }
 
 impl Deframer {
-    /// An empty one.
+    /// An empty one, for frames of any length.
     #[must_use]
     pub const fn new() -> Self {
+        Self::with_limit(MAX_FRAME_LEN)
+    }
+
+    /// An empty one, for frames of at most so many bytes, padding included.
+    #[must_use]
+    pub const fn with_limit(limit: usize) -> Self {
         Self {
             buffer: Vec::new(),
             start: 0,
+            limit,
         }
+    }
+
+    /// Changes how many bytes a frame may have, padding included.
+    pub const fn set_limit(&mut self, limit: usize) {
+        self.limit = limit;
     }
 
     /// Appends what the stream brought. Take all frames out before the next call.
     pub fn push(&mut self, bytes: &[u8]) {
         self.buffer.drain(..self.start);
         self.start = 0;
+        if self.buffer.is_empty() && self.buffer.capacity() > KEPT_LEN {
+            self.buffer = Vec::new();
+        }
         self.buffer.extend_from_slice(bytes);
     }
 
@@ -48,6 +79,9 @@ impl Deframer {
         let Some(length) = frame_len(waiting)? else {
             return Ok(None);
         };
+        if length > self.limit {
+            return Err(FramingError::TooLong);
+        }
         if waiting.len() < length {
             return Ok(None);
         }
@@ -76,7 +110,7 @@ fn frame_len(bytes: &[u8]) -> Result<Option<usize>, FramingError> {
     // Refuse as early as can be: a TLS client that lost its way shall not fill the buffer.
     let cookie_so_far = rest.iter().zip(MAGIC_COOKIE).all(|(&a, b)| a == b);
     if first & 0xC000 != 0 || length % 4 != 0 || !cookie_so_far {
-        return Err(FramingError);
+        return Err(FramingError::Foreign);
     }
     Ok(Some(HEADER_LEN + length))
 }
@@ -96,7 +130,7 @@ mod tests {
         let mut deframer = Deframer::new();
         // The beginning of a TLS ClientHello.
         deframer.push(&[0x16, 3, 1, 2, 0, 1, 0, 1]);
-        assert_eq!(deframer.next_frame(), Err(FramingError));
+        assert_eq!(deframer.next_frame(), Err(FramingError::Foreign));
     }
 
     #[test]
@@ -105,14 +139,44 @@ mod tests {
         deframer.push(&[0, 1, 0, 0, 0x21]);
         assert_eq!(deframer.next_frame(), Ok(None));
         deframer.push(&[0x13]);
-        assert_eq!(deframer.next_frame(), Err(FramingError));
+        assert_eq!(deframer.next_frame(), Err(FramingError::Foreign));
     }
 
     #[test]
     fn a_number_beyond_the_channels_ends_the_stream() {
         let mut deframer = Deframer::new();
         deframer.push(&[0x80, 0, 0, 0]);
-        assert_eq!(deframer.next_frame(), Err(FramingError));
+        assert_eq!(deframer.next_frame(), Err(FramingError::Foreign));
+    }
+
+    #[test]
+    fn a_frame_longer_than_allowed_is_refused_by_its_head_and_taken_once_it_is_allowed() {
+        let channel = ChannelNumber::new(0x4001).unwrap();
+        let mut deframer = Deframer::with_limit(104);
+        for length in [100, 97] {
+            deframer.push(&emit_header(channel, length));
+            assert_eq!(deframer.next_frame(), Ok(None));
+            deframer.push(&[7; 100]);
+            assert_eq!(deframer.next_frame().unwrap().unwrap().len(), 104);
+        }
+        deframer.push(&emit_header(channel, 101));
+        assert_eq!(deframer.next_frame(), Err(FramingError::TooLong));
+        deframer.set_limit(MAX_FRAME_LEN);
+        assert_eq!(deframer.next_frame(), Ok(None));
+        deframer.push(&[7; 104]);
+        assert_eq!(deframer.next_frame().unwrap().unwrap().len(), 108);
+    }
+
+    #[test]
+    fn the_room_of_a_long_frame_is_given_back() {
+        let channel = ChannelNumber::new(0x4001).unwrap();
+        let mut deframer = Deframer::new();
+        deframer.push(&emit_header(channel, 0xFFFC));
+        deframer.push(&vec![7; 0xFFFC]);
+        assert!(deframer.next_frame().unwrap().is_some());
+        deframer.push(&emit_header(channel, 0));
+        assert!(deframer.next_frame().unwrap().is_some());
+        assert!(deframer.buffer.capacity() <= KEPT_LEN);
     }
 
     fn frame() -> impl Strategy<Value = Vec<u8>> {
