@@ -36,6 +36,9 @@ pub struct RelayConfig {
     pub peers: PeerRules,
     /// Where clients can explore what is between (RFC 5780), if they can.
     pub behaviour: Option<Behaviour>,
+    /// Every address of this machine that the application knows of; those of listeners and relayed ones belong to it
+    /// anyway. Peers there are this machine, and closed as such.
+    pub own_ips: Vec<IpAddr>,
     /// Ports of what else this machine serves; nothing is relayed to them.
     pub service_ports: Vec<u16>,
     /// Threads that move datagrams, at most [`MAX_WORKERS`]; 0 is one a processor.
@@ -64,6 +67,7 @@ impl RelayConfig {
             streams: StreamLimits::default(),
             peers: PeerRules::default(),
             behaviour: None,
+            own_ips: Vec::new(),
             service_ports: Vec::new(),
             workers: 0,
             datagrams: DatagramPath::Best,
@@ -220,7 +224,7 @@ impl RelayConfig {
             relayed_ips: self.advertised_ips(),
             ports: self.ports,
             listeners,
-            own_ips: bound.collect(),
+            own_ips: bound.chain(self.own_ips.iter().copied()).collect(),
             service_ports: self.service_ports.clone(),
             dont_fragment: Path::can_forbid_fragments(self.datagrams),
             peers: self.peers.clone(),

@@ -14,7 +14,8 @@ use std::time::Duration;
 
 use client::{Client, payloads, receive, socket};
 use hither_relay::{
-    Behaviour, ConfigError, Limits, PeerRules, RelayConfig, Reload, Secrets, SharedSecret,
+    Behaviour, ConfigError, Limits, PeerRules, RelayConfig, RelayedIp, Reload, Secrets,
+    SharedSecret,
 };
 use hither_stun::address::XorAddress;
 use hither_stun::attribute::AttributeType;
@@ -151,11 +152,32 @@ async fn whoever_explores_is_answered_from_where_he_asked() {
 }
 
 #[tokio::test]
+async fn an_address_of_this_machine_is_closed_once_the_relay_knows_of_it() {
+    let bind = "127.0.0.1".parse().expect("an address");
+    let advertised = "203.0.113.4".parse().expect("an address");
+    let other: SocketAddr = "203.0.113.5:5353".parse().expect("an address");
+    let elsewhere = "203.0.113.6:5353".parse().expect("an address");
+    for (own_ips, refusal) in [
+        (Vec::new(), None),
+        (vec![other.ip()], Some(ErrorCode::FORBIDDEN)),
+    ] {
+        let relay = start_with(RelayConfig {
+            relayed_ips: vec![RelayedIp { bind, advertised }],
+            own_ips,
+            ..two_workers()
+        });
+        let mut client = Client::allocate(relay.local_udp_addrs()[0]);
+        assert_eq!(client.try_permit(elsewhere), None);
+        assert_eq!(client.try_permit(other), refusal);
+    }
+}
+
+#[tokio::test]
 async fn peers_know_an_address_that_the_machine_does_not_have() {
     let bind = "127.0.0.1".parse().expect("an address");
     let advertised = "127.0.0.77".parse().expect("an address");
     let relay = start_with(RelayConfig {
-        relayed_ips: vec![hither_relay::RelayedIp { bind, advertised }],
+        relayed_ips: vec![RelayedIp { bind, advertised }],
         ..two_workers()
     });
     let mut ana = Client::allocate(relay.local_udp_addrs()[0]);

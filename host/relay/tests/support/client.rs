@@ -74,10 +74,17 @@ impl Client {
     }
 
     pub(crate) fn permit(&mut self, peer: SocketAddr) {
+        assert_eq!(self.try_permit(peer), None);
+    }
+
+    /// Asks for a permission; why it was refused, if it was.
+    pub(crate) fn try_permit(&mut self, peer: SocketAddr) -> Option<ErrorCode> {
         let answer = self.ask(Method::CREATE_PERMISSION, |request| {
             request.xor_address(AttributeType::XOR_PEER_ADDRESS, peer)
         });
-        assert_granted(&answer);
+        let answer = Message::parse(&answer).expect("a message");
+        let refusal = answer.attribute(AttributeType::ERROR_CODE);
+        refusal.and_then(ErrorCode::parse)
     }
 
     pub(crate) fn bind(&mut self, channel: u16, peer: SocketAddr) {
