@@ -99,12 +99,17 @@ pub(super) fn start<'a>(
 }
 
 fn warn_if_only_here(config: &Config, relay: &RelayHandle) {
-    let mut places = relay.local_udp_addrs().iter();
-    let only_here = places.all(|at| at.ip().is_loopback());
-    if only_here && (config.public_url.is_some() || config.behind_proxy) {
+    let others_come =
+        config.public_url.is_some() || config.behind_proxy || !are_only_here(&config.listen);
+    if others_come && are_only_here(relay.local_udp_addrs()) {
         tracing::warn!(
             "the relay listens on this machine only, so it helps nobody else: \
              set relay.listen_udp, relay.listen_tcp and relay.relayed_ips"
         );
     }
+}
+
+/// Whether nobody elsewhere reaches any of these places.
+fn are_only_here(places: &[SocketAddr]) -> bool {
+    places.iter().all(|at| at.ip().is_loopback())
 }

@@ -282,8 +282,14 @@ fn places(named: &[SocketAddr], http: &[SocketAddr], port: u16) -> Vec<SocketAdd
     places
 }
 
+/// From loopback only if there is nothing else: a relay that others reach through one of its addresses would
+/// open this machine to them through the other.
 fn first_of_each_kind(places: &[SocketAddr]) -> Vec<IpAddr> {
-    let first = |v6: bool| places.iter().find(|place| place.is_ipv6() == v6);
+    let is_only_here = places.iter().all(|place| place.ip().is_loopback());
+    let usable = places
+        .iter()
+        .filter(|place| is_only_here || !place.ip().is_loopback());
+    let first = |v6: bool| usable.clone().find(|place| place.is_ipv6() == v6);
     let both = first(false).into_iter().chain(first(true));
     both.map(SocketAddr::ip).collect()
 }
@@ -311,6 +317,25 @@ fn is_public_name(host: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn nothing_is_relayed_from_loopback_beside_an_address_that_others_reach() {
+        for (places, from) in [
+            (
+                vec!["192.168.1.10:1", "127.0.0.1:1", "[::1]:1"],
+                "192.168.1.10",
+            ),
+            (vec!["127.0.0.1:1", "192.168.1.10:1"], "192.168.1.10"),
+            (vec!["127.0.0.1:1", "[fd00::1]:1"], "fd00::1"),
+            (vec!["127.0.0.1:1"], "127.0.0.1"),
+        ] {
+            let places: Vec<SocketAddr> = places.iter().map(|at| at.parse().unwrap()).collect();
+            let from: IpAddr = from.parse().unwrap();
+            assert_eq!(first_of_each_kind(&places), [from], "{places:?}");
+        }
+        let both = ["[::1]:1", "127.0.0.1:1"].map(|at| at.parse().unwrap());
+        assert_eq!(first_of_each_kind(&both).len(), 2);
+    }
 
     #[test]
     fn names_that_may_be_known_outside_are_told_from_local_ones() {
