@@ -87,6 +87,49 @@ fn softirq_thread(core: usize) -> Option<u32> {
     })
 }
 
+/// What others do on the machine while the bench runs: it makes all figures worse.
+#[derive(Debug)]
+pub(crate) struct Others {
+    /// Clock ticks of all cores so far, of what was not idle, and of ours.
+    at_first: (u64, u64, u64),
+}
+
+impl Others {
+    /// Begins to watch.
+    pub(crate) fn watch() -> Self {
+        Self { at_first: ticks() }
+    }
+
+    /// Which part of all cores they have used since, in percent. What we have started counts once it has ended.
+    pub(crate) fn percent(&self) -> f64 {
+        let (all, busy, ours) = ticks();
+        let (all_at_first, busy_at_first, ours_at_first) = self.at_first;
+        let others = (busy - busy_at_first).saturating_sub(ours - ours_at_first);
+        100.0 * others as f64 / (all - all_at_first).max(1) as f64
+    }
+}
+
+fn ticks() -> (u64, u64, u64) {
+    let numbers = |text: &str| -> Vec<u64> {
+        let words = text.split_ascii_whitespace();
+        words.filter_map(|word| word.parse().ok()).collect()
+    };
+    // user, nice, system, idle, waiting for a disk, interrupts, soft interrupts, taken by other machines
+    let machine = fs::read_to_string("/proc/stat").unwrap_or_default();
+    let machine = numbers(machine.lines().next().unwrap_or_default());
+    let all: u64 = machine.iter().take(8).sum();
+    let idle: u64 = machine.iter().skip(3).take(2).sum();
+    // After the name, which may have spaces: state, ten others, then the times of us and our children.
+    let process = fs::read_to_string("/proc/self/stat").unwrap_or_default();
+    let after_name = process.rsplit_once(')').map_or("", |(_, rest)| rest);
+    let ours = after_name.split_ascii_whitespace().skip(11).take(4);
+    (
+        all,
+        all - idle,
+        ours.filter_map(|word| word.parse::<u64>().ok()).sum(),
+    )
+}
+
 /// What a process holds, in KiB.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Memory {

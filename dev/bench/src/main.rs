@@ -37,7 +37,7 @@ use std::time::{Duration, Instant};
 
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 
-use crate::cores::Cores;
+use crate::cores::{Cores, Others};
 use crate::floor::Means;
 use crate::flows::Relation;
 use crate::packets::Effort;
@@ -197,7 +197,7 @@ impl Choice {
 }
 
 fn bench(choice: &Choice) -> Result<(), BenchError> {
-    let start = Instant::now();
+    let (start, others) = (Instant::now(), Others::watch());
     raise_file_limit()?;
     let cores = Cores::choose()?;
     cores.pin_generator()?;
@@ -219,7 +219,12 @@ fn bench(choice: &Choice) -> Result<(), BenchError> {
     if choice.has("crowd") {
         clients::measure_crowd(cores, 50_000, &pool)?;
     }
-    println!("{} {:.0} s.", machine(), start.elapsed().as_secs_f64());
+    println!(
+        "{} {:.0} s, while others used {:.0} % of the cores.",
+        machine(),
+        start.elapsed().as_secs_f64(),
+        others.percent(),
+    );
     Ok(())
 }
 
