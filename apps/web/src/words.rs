@@ -68,6 +68,7 @@ pub(crate) const REVOCATION: &str = "It loses the node within seconds and cannot
     stays sealed under its passphrase.";
 pub(crate) const LEAVING: &str =
     "Deletes your account at the node and everything that is stored on this device.";
+pub(crate) const ACCOUNT_DELETED: &str = "Your account is deleted.";
 pub(crate) const DEVICES: &str =
     "The node knows a device by a random number and a key; the names are sealed.";
 pub(crate) const CLIENT_HASH: &str = "This number names the exact client your node serves. Whoever runs the node can \
@@ -528,6 +529,11 @@ pub(crate) fn unread_from(name: &str) -> String {
     format!("New message from {name}.")
 }
 
+/// A call arrived during another one.
+pub(crate) fn missed_from(name: &str) -> String {
+    format!("You missed a call from {name}.")
+}
+
 /// One word for the node's state, and a sentence.
 pub(crate) fn node_state(state: NodeState) -> (&'static str, &'static str, &'static str) {
     match state {
@@ -675,8 +681,8 @@ pub(crate) fn deletion(owns: bool) -> String {
         ""
     };
     format!(
-        "Your keys, your contacts and every conversation on this device are destroyed, and your contacts see that it \
-         is over. What they have of it stays with them. Nobody can undo this.{node}"
+        "Your keys, your contacts and every conversation on this device are destroyed. Your contacts are told that it \
+         is over, if they can be reached within a few seconds. What they have of it stays with them. Nobody can undo this.{node}"
     )
 }
 
@@ -712,6 +718,16 @@ pub(crate) fn past_call(direction: CallDirection, video: bool, reason: EndReason
     }
 }
 
+/// On the button beside it. Whoever presses it knows whether their camera goes on.
+pub(crate) fn call_anew(incoming: bool, video: bool) -> &'static str {
+    match (incoming, video) {
+        (true, false) => "Call back",
+        (true, true) => "Call back with video",
+        (false, false) => "Call again",
+        (false, true) => "Call again with video",
+    }
+}
+
 /// Read out when it rings.
 pub(crate) fn rings(name: &str, video: bool) -> String {
     let how = if video { " with video" } else { "" };
@@ -722,13 +738,13 @@ pub(crate) fn rings(name: &str, video: bool) -> String {
 pub(crate) fn end_reason(reason: EndReason, incoming: bool, name: &str) -> String {
     match reason {
         EndReason::Declined if incoming => format!("You declined the call from {name}."),
-        EndReason::NoAnswer if incoming => format!("You missed a call from {name}."),
+        EndReason::NoAnswer if incoming => missed_from(name),
         EndReason::HungUp => "You hung up.".to_owned(),
         EndReason::RemoteHungUp => format!("{name} hung up."),
         EndReason::Declined => format!("{name} declined the call."),
         EndReason::Busy => format!("{name} is in another call."),
         EndReason::NoAnswer => format!("{name} did not answer."),
-        EndReason::Missed => format!("You missed a call from {name}."),
+        EndReason::Missed => missed_from(name),
         EndReason::Lost => {
             "The connection was lost and could not be mended. Check your network and call again."
                 .to_owned()

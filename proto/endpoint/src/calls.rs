@@ -339,7 +339,9 @@ impl Client {
     fn busy(&mut self, base: &mut Base, id: ContactId, (call, video): (CallId, bool), now: Now) {
         let end = WireEnd::Busy;
         let missed = (CallDirection::Incoming, EndReason::Missed);
-        self.remember_unanswered(base, id, (call, video), missed, now.unix);
+        if self.remember_unanswered(base, id, (call, video), missed, now.unix) {
+            base.event(Event::MissedCall { contact: id });
+        }
         if let Some(contact) = self.contacts.get_mut(&id) {
             contact.signal(base, &Signal::CallEnd { call, end }, END_KEPT);
         }
@@ -389,7 +391,10 @@ impl Client {
         time: UnixTime,
     ) {
         let missed = (CallDirection::Incoming, EndReason::Missed);
-        self.remember_unanswered(base, id, (call, video), missed, time);
+        let new = self.remember_unanswered(base, id, (call, video), missed, time);
+        if new && self.is_busy() {
+            base.event(Event::MissedCall { contact: id });
+        }
         if !self.is_busy() {
             let reason = EndReason::Missed;
             self.call = Some(Call {

@@ -16,6 +16,11 @@ pub enum Event {
         /// From whom.
         contact: ContactId,
     },
+    /// Somebody called during another call.
+    MissedCall {
+        /// Who.
+        contact: ContactId,
+    },
     /// Start ringing.
     Ring {
         /// Which call.

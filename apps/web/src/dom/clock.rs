@@ -15,6 +15,13 @@ pub(crate) fn time_of_day(time: UnixTime) -> String {
     format(time, None, &[("hour", "numeric"), ("minute", "2-digit")])
 }
 
+/// `2026-11-20T14:05:00.000Z`, for machines; nothing for times that no calendar has.
+pub(crate) fn machine(time: UnixTime) -> Option<String> {
+    let date = date(time);
+    let exists = date.get_time().is_finite();
+    exists.then(|| String::from(date.to_iso_string()))
+}
+
 /// `Friday, 20 November 2026`.
 pub(crate) fn long_day(time: UnixTime) -> String {
     format(

@@ -10,6 +10,15 @@ pub(crate) fn read(key: &str) -> Option<String> {
         .ok()?
 }
 
+/// Remembers nothing under it any more.
+pub(crate) fn forget(key: &str) {
+    let storage = web_sys::window().and_then(|window| window.local_storage().ok()?);
+    if let Some(storage) = storage {
+        // Forbidden: then nothing was remembered.
+        drop(storage.remove_item(key));
+    }
+}
+
 /// Remembers it, if the browser lets us.
 pub(crate) fn write(key: &str, value: &str) {
     let storage = web_sys::window().and_then(|window| window.local_storage().ok()?);

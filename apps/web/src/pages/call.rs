@@ -138,7 +138,13 @@ fn Over(app: App, partner: Memo<Option<ContactView>>, reason: EndReason) -> impl
     let incoming = is(app, |call| call.direction == CallDirection::Incoming);
     // As it was: with our camera if that was on, and as they wanted it if we never answered.
     let video = is(app, |call| {
-        call.camera || (!call.microphone && call.remote_camera)
+        let missed = matches!(
+            call.stage,
+            CallStage::Ended {
+                reason: EndReason::Missed
+            }
+        );
+        call.camera || (missed && call.remote_camera)
     });
     let again = move |_| {
         if let Some(contact) =
@@ -157,7 +163,7 @@ fn Over(app: App, partner: Memo<Option<ContactView>>, reason: EndReason) -> impl
             <div class="actions">
                 <button type="button" class="button" data-testid="call-again" on:click=again>
                     <Icon glyph=Signal::derive(move || words::call_glyph(video.get())) />
-                    {move || if video.get() { "Call again with video" } else { "Call again" }}
+                    {move || words::call_anew(false, video.get())}
                 </button>
                 <button type="button" class="button primary" data-testid="call-dismiss"
                     on:click=move |_| app.send(Command::DismissCall)>

@@ -295,7 +295,7 @@ fn Message(
             <p class="message-text" dir="auto">{text.to_string()}</p>
             <footer class="message-foot">
                 <span class="visually-hidden">{if id.mine { "You, " } else { "" }}</span>
-                <time>{clock::time_of_day(time)}</time>
+                <time datetime=clock::machine(time)>{clock::time_of_day(time)}</time>
                 {id.mine.then(|| view! { <DeliveryMark delivery /> })}
             </footer>
         </article>
@@ -322,14 +322,14 @@ fn PastCall(app: App, contact: Memo<Option<ContactView>>, call: PastCallView) ->
     let incoming = direction == CallDirection::Incoming;
     let what = words::past_call(direction, video, reason);
     view! {
-        <div class="past-call" class:missed=incoming data-testid="past-call" data-reason=words::end_reason_word(reason)>
+        <article class="past-call" class:missed=incoming data-testid="past-call" data-reason=words::end_reason_word(reason)>
             <Icon glyph=words::call_glyph(video) />
-            <span>{what}", "<time>{clock::time_of_day(time)}</time></span>
+            <span>{what}", "<time datetime=clock::machine(time)>{clock::time_of_day(time)}</time></span>
             <button type="button" class="button quiet small" data-testid="call-back"
                 disabled=move || !may_call.get() on:click=again>
-                {if incoming { "Call back" } else { "Call again" }}
+                {words::call_anew(incoming, video)}
             </button>
-        </div>
+        </article>
     }
 }
 
@@ -592,11 +592,7 @@ fn limit_words(length: usize) -> String {
     }
     match length.checked_sub(MAX_WRITTEN) {
         None | Some(0) => "Long: it will be sent as several messages.".to_owned(),
-        Some(over) => format!(
-            "Too long for a message by {} of {} kB.",
-            over.div_ceil(1000),
-            length / 1000
-        ),
+        Some(over) => format!("Too long by {} kB.", over.div_ceil(1000)),
     }
 }
 
@@ -612,7 +608,9 @@ fn parts(text: &str) -> Vec<&str> {
         let cut = seam(head.rfind('\n')).or_else(|| seam(head.rfind(' ')));
         let (part, after) = rest.split_at(cut.unwrap_or(fits));
         parts.push(part);
-        rest = after.trim_start_matches(['\n', ' ']);
+        // The seam itself, and nothing behind it: blank lines and indentation are the writer's.
+        let at_seam = cut.and_then(|_| after.strip_prefix(['\n', ' ']));
+        rest = at_seam.unwrap_or(after);
     }
     parts.push(rest);
     parts.retain(|part| !part.trim().is_empty());
@@ -637,6 +635,13 @@ mod tests {
 
         let words = "word ".repeat(8_000);
         assert_eq!(parts(&words).join(" "), words.trim_end());
+    }
+
+    #[test]
+    fn of_a_seam_one_separator_goes_and_indentation_stays() {
+        let head = "x".repeat(MAX_TEXT - 1);
+        let text = format!("{head}\n    indented\n\n    more");
+        assert_eq!(parts(&text), [&*head, "    indented\n\n    more"]);
     }
 
     #[test]

@@ -344,22 +344,34 @@ impl App {
         });
     }
 
-    /// Whoever locks leaves nothing on the screen; whoever arrives by a link goes on with it.
+    /// Whoever locks or leaves for good leaves nothing on the screen; whoever arrives by a link goes on with it.
     fn follow_phase(self) {
-        Effect::new(move || match self.phase.get() {
-            Phase::Ready => {
-                self.use_arrival();
-                self.offer_waiting();
+        Effect::new(move |before: Option<Phase>| {
+            let phase = self.phase.get();
+            match phase {
+                Phase::Ready => {
+                    self.use_arrival();
+                    self.offer_waiting();
+                }
+                Phase::Locked => self.clear(),
+                Phase::Fresh if before == Some(Phase::Ready) => {
+                    self.clear();
+                    self.preferences.forget();
+                    self.speak(words::ACCOUNT_DELETED.to_owned());
+                }
+                Phase::Fresh | Phase::Onboarding | Phase::Unlocking => {}
             }
-            Phase::Locked => {
-                self.panel.set(None);
-                self.confirmation.set(None);
-                self.hush();
-                self.drafts.set_value(BTreeMap::new());
-                self.go(Screen::Home);
-            }
-            Phase::Fresh | Phase::Onboarding | Phase::Unlocking => {}
+            phase
         });
+    }
+
+    /// Nothing of a person stays in the page.
+    fn clear(self) {
+        self.panel.set(None);
+        self.confirmation.set(None);
+        self.hush();
+        self.drafts.set_value(BTreeMap::new());
+        self.go(Screen::Home);
     }
 
     /// An invitation that waits for its words since before the page was loaded.
@@ -500,6 +512,7 @@ impl App {
         match event {
             Event::Notice(notice) => self.speak(words::notice(notice, &name).to_text()),
             Event::Unread { contact } => self.speak(words::unread_from(&name(*contact))),
+            Event::MissedCall { contact } => self.speak(words::missed_from(&name(*contact))),
             _ => {}
         }
     }

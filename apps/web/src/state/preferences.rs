@@ -21,13 +21,25 @@ impl Preferences {
             masked: remembered("masked"),
         }
     }
+
+    /// As if nobody had ever chosen: what is off is not remembered.
+    pub(crate) fn forget(self) {
+        self.silent.set(false);
+        self.masked.set(false);
+    }
 }
 
 fn remembered(key: &'static str) -> RwSignal<bool> {
     let signal = RwSignal::new(storage::read(key).as_deref() == Some("yes"));
     Effect::watch(
         move || signal.get(),
-        move |on, _, _| storage::write(key, if *on { "yes" } else { "no" }),
+        move |on, _, _| {
+            if *on {
+                storage::write(key, "yes");
+            } else {
+                storage::forget(key);
+            }
+        },
         false,
     );
     signal

@@ -53,7 +53,7 @@ fn past_name(id: ContactId, call: CallId) -> String {
 }
 
 impl Client {
-    /// Leaves a line about a call that nobody answered.
+    /// Leaves a line about a call that nobody answered; `false` if there is one.
     pub(super) fn remember_unanswered(
         &mut self,
         base: &mut Base,
@@ -61,13 +61,13 @@ impl Client {
         (call, video): (CallId, bool),
         (direction, reason): (CallDirection, EndReason),
         time: UnixTime,
-    ) {
+    ) -> bool {
         let Some(contact) = self.contacts.get_mut(&id) else {
-            return;
+            return false;
         };
         let past = self.past_calls.entry(id).or_default();
         if past.iter().any(|old| old.call == call) {
-            return;
+            return false;
         }
         let incoming = direction == CallDirection::Incoming;
         if incoming && self.open != Some(id) {
@@ -90,6 +90,7 @@ impl Client {
             base.delete(&past_name(id, oldest.call));
         }
         base.changed();
+        true
     }
 
     /// The calls that stand below the texts from `start` on, or above all if nothing is left out.

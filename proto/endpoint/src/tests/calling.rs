@@ -235,6 +235,12 @@ fn whoever_is_in_a_call_is_busy_for_a_third() {
     assert_eq!(missed, Some(EndReason::Missed), "what Ben did not see ring");
     assert_eq!(cara.unread, 1);
     let contact = cara.id;
+    let told = Event::MissedCall { contact };
+    let told = world.people[BEN]
+        .events
+        .iter()
+        .filter(|event| **event == told);
+    assert_eq!(told.count(), 1);
     world.tell(
         BEN,
         Command::Call {
