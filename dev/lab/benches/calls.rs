@@ -168,7 +168,7 @@ fn acquaintances() -> Result<(), LabError> {
         let passed = ana.invite("for the bench", true)?;
         let ben = Person::arrive("Ben", &passed.link, PersonConfig::default())?;
         ben.onboard()?;
-        ben.put_invitation_aside()?;
+        ben.discard_invitation()?;
         let before = meddler.seen().len();
         let times = ben
             .page()

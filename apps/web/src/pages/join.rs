@@ -10,7 +10,7 @@ use wasm_bindgen_futures::spawn_local;
 use zeroize::Zeroizing;
 
 use crate::components::{Avatar, CategoryField, ErrorText, Glyph, Icon, Modal, SafetyNumber};
-use crate::dom::file;
+use crate::dom::{file, focus};
 use crate::state::{App, Panel, Screen, concerns_join};
 use crate::words::{self, Words};
 
@@ -129,7 +129,7 @@ fn may_wait(joining: &JoiningView) -> bool {
                 | Notice::CodeWrong
         )
     );
-    joining.stage != JoinStage::Fetching && words_may_help
+    joining.stage == JoinStage::NeedsCode && words_may_help
 }
 
 /// Finds the contact that came out of the invitation.
@@ -275,9 +275,11 @@ fn CodeForm(
             category: category.get_untracked().trim().to_owned(),
         });
     };
-    let put_aside = move |_| {
+    let discard = move |_| {
         app.clear_notices(concerns_join);
         app.send(Command::CancelJoin);
+        // The button goes with the form.
+        focus::first("#join-dialog-title");
     };
     let key = move |event: leptos::ev::KeyboardEvent| {
         if event.key() == "Enter" && !event.shift_key() {
@@ -315,8 +317,8 @@ fn CodeForm(
                 <button type="submit" class="button primary wide" data-testid="join-submit">
                     {move || if busy() { "Opening…" } else { "Open the invitation" }}
                 </button>
-                <button type="button" class="button quiet wide" data-testid="join-aside" on:click=put_aside>
-                    "Put this invitation aside"
+                <button type="button" class="button quiet wide" data-testid="join-discard" on:click=discard>
+                    "Discard this invitation"
                 </button>
             </fieldset>
             <Show when=busy>

@@ -97,7 +97,7 @@ fn an_invitation_travels_as_a_file_as_well() -> Outcome {
 
     let ben = Person::arrive("Ben", &passed.link, PersonConfig::default())?;
     ben.onboard()?;
-    ben.put_invitation_aside()?;
+    ben.discard_invitation()?;
     ben.page().click("@join-open")?;
     ben.page().upload("@join-file", &[file])?;
     ben.type_words(&passed.words)?;

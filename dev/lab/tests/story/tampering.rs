@@ -30,7 +30,7 @@ fn an_invitation_that_was_swapped_does_not_open_and_the_right_one_still_does() -
     meddler.swap(None);
     ben.page().reload()?;
     ben.unlock()?;
-    ben.put_invitation_aside()?;
+    ben.discard_invitation()?;
     ben.open_link(&first.link)?;
     ben.type_words(&first.words)?;
     ana.approve()?;
@@ -55,7 +55,7 @@ fn an_invitation_that_two_people_answer_lets_in_the_first_only_and_the_inviter_i
     let for_eve = ana.invite("for Eve", true)?;
     let eve = Person::arrive("Eve", &for_eve.link, PersonConfig::default())?;
     eve.onboard()?;
-    eve.put_invitation_aside()?;
+    eve.discard_invitation()?;
     eve.open_link(&for_ben.link)?;
     eve.type_words(&for_ben.words)?;
     let said = ana.wait_for_words("invitation-replayed")?;
