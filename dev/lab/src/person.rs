@@ -364,13 +364,13 @@ impl Person {
         self.page.click("@join-open-link")
     }
 
-    /// Puts the invitation aside that waits for its words.
+    /// Discards the invitation that waits for its words.
     ///
     /// # Errors
     ///
     /// When there is none.
-    pub fn put_invitation_aside(&self) -> Result<(), LabError> {
-        self.page.click("@join-aside")?;
+    pub fn discard_invitation(&self) -> Result<(), LabError> {
+        self.page.click("@join-discard")?;
         self.page.wait_until_gone("@join-words")?;
         self.page.click("@dialog-close")?;
         self.page.wait_until_gone("@join-dialog")
@@ -458,7 +458,8 @@ impl Person {
         )
     }
 
-    /// Waits until the open conversation shows these texts, these only, and in this order.
+    /// Waits until the open conversation shows these texts, these only, and in this order. A double that comes later
+    /// is not seen: whoever looks for one waits first for something that comes behind it.
     ///
     /// # Errors
     ///
@@ -611,7 +612,7 @@ impl Person {
         Ok(number.as_str().unwrap_or_default().to_owned())
     }
 
-    /// Waits until the list shows so many contacts.
+    /// Waits until the list shows so many contacts; one too many that comes later is not seen.
     ///
     /// # Errors
     ///
@@ -650,24 +651,26 @@ impl Person {
     }
 
     /// Waits until nothing of a kind has come while something else went on, both given as JavaScript over `now` and
-    /// `before`. What was under way may still come first.
+    /// `before`, and has not come in the same time after it either. What was under way may still come first.
     ///
     /// # Errors
     ///
     /// When it goes on coming.
     pub fn wait_for_rest(&self, still: &str, meanwhile: &str) -> Result<(), LabError> {
-        const LOOKS: usize = 10;
+        const LOOKS: usize = 4;
         let mut before = self.media()?;
+        let mut was_still = false;
         for _ in 0..LOOKS {
             let found = format!("({meanwhile}) && Object.assign(now, {{ still: {still} }})");
             let now = self.wait_for_media(before, &found)?;
-            if now.still {
+            if now.still && was_still {
                 return Ok(());
             }
+            was_still = now.still;
             before = now;
         }
         Err(LabError::Unexpected(format!(
-            "{}: never {still} while {meanwhile}: {before:?}",
+            "{}: never for long {still} while {meanwhile}: {before:?}",
             self.name
         )))
     }

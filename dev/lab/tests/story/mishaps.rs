@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Calls and messages while something breaks.
 
+use hither_lab::{LabError, Person};
+
 use super::pair::{Outcome, Pair};
 
 #[test]
@@ -95,6 +97,7 @@ fn who_wants_only_the_relay_goes_through_it_and_is_told() -> Outcome {
 #[test]
 fn who_deletes_their_account_leaves_nothing_behind_and_the_other_is_told() -> Outcome {
     let pair = Pair::talking()?;
+    assert_eq!(accounts(&pair.ana)?, 2);
     let page = pair.ben.page();
     page.click("@settings-open")?;
     page.click("@account-delete")?;
@@ -103,8 +106,21 @@ fn who_deletes_their_account_leaves_nothing_behind_and_the_other_is_told() -> Ou
     page.wait_for_element("@onboarding")?;
     let said = pair.ana.wait_for_words("contact-closed")?;
     assert!(said.contains("Ben closed"), "{said}");
+    assert_eq!(accounts(&pair.ana)?, 1);
     page.reload()?;
     page.wait_for_element("@onboarding")
+}
+
+/// How many accounts the node has, as its owner is told.
+fn accounts(owner: &Person) -> Result<u64, LabError> {
+    // Asking for the devices brings a bearer along.
+    owner.page().click("@settings-open")?;
+    owner.page().wait_for_element("@device-item")?;
+    owner.page().eval_as(
+        "fetch('/api/v1/accounts', { headers: { authorization: lab.bearer } })
+            .then((answer) => answer.json())
+            .then((accounts) => accounts.length)",
+    )
 }
 
 #[test]
