@@ -52,6 +52,7 @@ pub use hither_stun::server::{
 pub use hither_stun::{Secrets, SharedSecret, TurnCredential};
 pub use start::Granted;
 
+use hither_stun::server::RelayedPorts;
 use mailbox::{Control, Mailbox};
 use tcp::Streams;
 
@@ -81,6 +82,8 @@ pub struct RelayHandle {
     udp_addrs: Vec<SocketAddr>,
     tcp_addrs: Vec<SocketAddr>,
     granted: Granted,
+    /// Who has which allocation.
+    ports: Arc<RelayedPorts>,
 }
 
 impl RelayHandle {
@@ -148,16 +151,30 @@ impl RelayHandle {
     /// Sends new clients to the alternative of their address family, or away if there is none, and waits until
     /// the last allocation has ended or `patience` has; true if none is left. Existing ones go on all the while.
     pub async fn drain(&self, alternatives: Vec<SocketAddr>, patience: Duration) -> bool {
-        for worker in &*self.workers {
-            let alternatives = alternatives.clone();
-            worker.send(Control::Drain { alternatives });
-        }
         let emptied = async {
-            while self.counters().turn.allocations > 0 {
+            for worker in &*self.workers {
+                let (heard, answer) = oneshot::channel();
+                let alternatives = alternatives.clone();
+                worker.send(Control::Drain {
+                    alternatives,
+                    heard,
+                });
+                // A worker that is gone makes no allocations.
+                answer.await.ok();
+            }
+            while self.allocations() > 0 {
                 tokio::time::sleep(DRAIN_PAUSE).await;
             }
         };
         timeout(patience, emptied).await.is_ok()
+    }
+
+    /// How many allocations there are, without those that workers had who are gone.
+    fn allocations(&self) -> usize {
+        let gone = self.workers.iter().filter(|worker| worker.is_closed());
+        let lost: u64 = gone.map(|worker| worker.counters().turn.allocations).sum();
+        let lost = usize::try_from(lost).unwrap_or(usize::MAX);
+        self.ports.allocations().saturating_sub(lost)
     }
 
     /// Closes every socket and waits until all tasks and threads have ended. Allocations are gone then.
@@ -172,7 +189,10 @@ impl RelayHandle {
             }
         });
         joined.await.ok();
-        self.counters()
+        let mut counters = self.counters();
+        counters.turn.allocations = 0;
+        counters.relay_sockets = 0;
+        counters
     }
 
     fn stop_workers(&self) {

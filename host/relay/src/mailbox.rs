@@ -27,6 +27,9 @@ const MAX_RING_BYTES: usize = 8 * 1024 * 1024;
 /// Frames of streams that may wait for one worker; a stream whose frame finds no room is not read further.
 const FRAMES_LEN: usize = 1_024;
 
+/// Bytes that may wait for one worker in frames of streams.
+const MAX_FRAMES_BYTES: usize = 8 * 1024 * 1024;
+
 /// Buffers longer than this are kept only in small number.
 const SMALL_BUFFER: usize = 4 * 1024;
 
@@ -84,8 +87,11 @@ pub(crate) enum Control {
         reload: Box<Reload>,
         taken: oneshot::Sender<Result<(), ConfigError>>,
     },
-    /// No new allocations; clients are sent to one of these addresses.
-    Drain { alternatives: Vec<SocketAddr> },
+    /// No new allocations from the answer on; clients are sent to one of these addresses.
+    Drain {
+        alternatives: Vec<SocketAddr>,
+        heard: oneshot::Sender<()>,
+    },
     /// End.
     Stop,
 }
@@ -96,6 +102,7 @@ pub(crate) struct Mailbox {
     run_bytes: AtomicUsize,
     buffers: ArrayQueue<Vec<u8>>,
     frames: ArrayQueue<StreamFrame>,
+    frame_bytes: AtomicUsize,
     control: Mutex<VecDeque<Control>>,
     has_control: AtomicBool,
     sleeps: AtomicBool,
@@ -122,6 +129,7 @@ impl Mailbox {
             run_bytes: AtomicUsize::new(0),
             buffers,
             frames: ArrayQueue::new(FRAMES_LEN),
+            frame_bytes: AtomicUsize::new(0),
             control: Mutex::default(),
             has_control: AtomicBool::new(false),
             sleeps: AtomicBool::new(false),
@@ -190,17 +198,34 @@ impl Mailbox {
 
     /// Queues a frame, or gives it back if there is no room.
     pub(crate) fn push_frame(&self, frame: StreamFrame) -> Result<(), StreamFrame> {
-        self.frames.push(frame)?;
-        self.wake();
-        Ok(())
+        let length = frame.bytes.len();
+        let waiting = self.frame_bytes.fetch_add(length, Ordering::Relaxed);
+        let pushed = match waiting.saturating_add(length) <= MAX_FRAMES_BYTES {
+            true => self.frames.push(frame),
+            false => Err(frame),
+        };
+        match &pushed {
+            Ok(()) => self.wake(),
+            Err(_) => {
+                self.frame_bytes.fetch_sub(length, Ordering::Relaxed);
+            }
+        }
+        pushed
     }
 
     pub(crate) fn next_frame(&self) -> Option<StreamFrame> {
-        self.frames.pop()
+        let frame = self.frames.pop()?;
+        self.frame_bytes
+            .fetch_sub(frame.bytes.len(), Ordering::Relaxed);
+        Some(frame)
     }
 
     pub(crate) fn send(&self, control: Control) {
         self.control().push_back(control);
+        if self.is_closed() {
+            // It may have come after everything was thrown away.
+            return self.control().clear();
+        }
         self.has_control.store(true, Ordering::Release);
         self.wake();
     }
@@ -252,7 +277,9 @@ impl Mailbox {
         self.is_closed.store(true, Ordering::Release);
         // Whoever waits for an answer sees that there will be none.
         self.control().clear();
-        while self.frames.pop().is_some() {}
+        while self.next_frame().is_some() {}
+        // Nobody is between looking at it and waiting then.
+        drop(self.published());
         self.publishes.notify_all();
     }
 
@@ -392,15 +419,67 @@ mod tests {
     }
 
     #[test]
+    fn whoever_asks_a_worker_that_is_gone_is_not_kept_waiting() {
+        let (_poll, mailbox) = mailbox();
+        mailbox.close();
+        let (heard, mut answer) = oneshot::channel();
+        mailbox.send(Control::Drain {
+            alternatives: Vec::new(),
+            heard,
+        });
+        let answer = answer.try_recv();
+        assert_eq!(answer, Err(oneshot::error::TryRecvError::Closed));
+    }
+
+    #[test]
+    fn whoever_asks_while_a_worker_goes_is_not_kept_waiting() {
+        for _ in 0..500 {
+            let (_poll, mailbox) = mailbox();
+            let closes = Arc::clone(&mailbox);
+            let worker = std::thread::spawn(move || closes.close());
+            let (heard, answer) = oneshot::channel();
+            mailbox.send(Control::Drain {
+                alternatives: Vec::new(),
+                heard,
+            });
+            worker.join().unwrap();
+            assert!(answer.blocking_recv().is_err());
+        }
+    }
+
+    fn client() -> FiveTuple {
+        FiveTuple {
+            client: way().0.0,
+            local: way().1.0,
+            transport: hither_stun::server::Transport::Tcp,
+        }
+    }
+
+    #[test]
+    fn few_long_frames_find_no_room_as_well() {
+        let (_poll, mailbox) = mailbox();
+        let frame = || StreamFrame {
+            stream: StreamId(0),
+            client: client(),
+            bytes: vec![7; 64 * 1024],
+        };
+        let fitting = MAX_FRAMES_BYTES / frame().bytes.len();
+        for _ in 0..fitting {
+            mailbox.push_frame(frame()).unwrap();
+        }
+        assert!(mailbox.push_frame(frame()).is_err());
+        mailbox.next_frame().unwrap();
+        mailbox.push_frame(frame()).unwrap();
+        while mailbox.next_frame().is_some() {}
+        assert_eq!(mailbox.frame_bytes.load(Ordering::Relaxed), 0);
+    }
+
+    #[test]
     fn a_frame_that_finds_no_room_comes_back() {
         let (_poll, mailbox) = mailbox();
         let frame = |number: u64| StreamFrame {
             stream: StreamId(number),
-            client: FiveTuple {
-                client: way().0.0,
-                local: way().1.0,
-                transport: hither_stun::server::Transport::Tcp,
-            },
+            client: client(),
             bytes: Vec::new(),
         };
         for number in 0.. {

@@ -6,7 +6,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use hither_stun::server::{Behaviour, RelayedPorts, Server, Shard};
+use hither_stun::server::{Behaviour, Config, RelayedPorts, Server, Shard};
 use mio::{Poll, Waker};
 use rand_chacha::ChaCha20Rng;
 use rand_core::SeedableRng;
@@ -44,7 +44,9 @@ pub(crate) fn start(config: &RelayConfig) -> Result<RelayHandle, StartError> {
         open_files: open_files(),
     };
     let all = udp_addrs.iter().chain(&tcp_addrs).copied().collect();
-    let (workers, routers) = workers(config, all, listeners, count)?;
+    let machine = config.machine(all);
+    let ports = Arc::new(RelayedPorts::new(&machine.relayed_ips, machine.ports));
+    let (workers, routers) = workers(config, &machine, &ports, listeners, count)?;
     let mut handle = RelayHandle {
         streams: Streams::new(config.streams, Arc::clone(&workers)),
         workers,
@@ -52,6 +54,7 @@ pub(crate) fn start(config: &RelayConfig) -> Result<RelayHandle, StartError> {
         udp_addrs,
         tcp_addrs,
         granted,
+        ports,
     };
     for (index, worker) in routers.into_iter().enumerate() {
         // If one cannot start, those that did end with the handle.
@@ -93,13 +96,12 @@ type Workers = (Arc<[Arc<Mailbox>]>, Vec<Worker>);
 
 fn workers(
     config: &RelayConfig,
-    listening: Vec<SocketAddr>,
+    machine: &Config,
+    ports: &Arc<RelayedPorts>,
     mut listeners: Listeners,
     count: usize,
 ) -> Result<Workers, StartError> {
     let clock = Clock::start();
-    let machine = config.machine(listening);
-    let ports = Arc::new(RelayedPorts::new(&machine.relayed_ips, machine.ports));
     let polls: Vec<_> = (0..count)
         .map(|_| Poll::new())
         .collect::<Result<_, _>>()
@@ -117,7 +119,7 @@ fn workers(
         let server = Server::new(
             machine.clone(),
             Shard(shard),
-            Arc::clone(&ports),
+            Arc::clone(ports),
             rng,
             clock.now(),
         )?;

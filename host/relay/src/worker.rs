@@ -233,7 +233,13 @@ impl Worker {
                 Control::Reload { reload, taken } => {
                     taken.send(self.router.reload(*reload)).ok();
                 }
-                Control::Drain { alternatives } => self.router.server.drain(alternatives),
+                Control::Drain {
+                    alternatives,
+                    heard,
+                } => {
+                    self.router.server.drain(alternatives);
+                    heard.send(()).ok();
+                }
                 Control::Stop => self.is_stopped = true,
             }
         }

@@ -107,9 +107,14 @@ async fn a_relay_says_that_it_is_well_and_what_the_system_granted() {
     assert_eq!(granted.workers, 2);
     assert!(granted.listener_buffer > 0);
     assert!(granted.open_files.is_none_or(|files| files > 0));
-    assert_eq!(relay.counters().workers, 2);
+    let mut client = Client::allocate(relay.local_udp_addrs()[0]);
+    client.permit("127.0.0.1:9".parse().expect("an address"));
+    let counters = relay.counters();
+    assert_eq!(counters.workers, 2);
+    assert_eq!((counters.turn.allocations, counters.relay_sockets), (1, 1));
     let counters = relay.shutdown().await;
     assert_eq!(counters.workers, 0);
+    assert_eq!((counters.turn.allocations, counters.relay_sockets), (0, 0));
 }
 
 #[tokio::test]
