@@ -35,9 +35,6 @@ use crate::tcp::WriteQueue;
 /// Payloads up to this length are put behind their heads; for longer ones the kernel gathers both.
 const COPIED_LEN: usize = 512;
 
-/// Answers that are carried out before anything else is looked at; each request makes at most a few.
-const MAX_DRAINED: usize = 256;
-
 /// One stream that belongs to this worker.
 #[derive(Debug)]
 struct Stream {
@@ -364,9 +361,10 @@ impl Router {
             .map(|(_, id)| *id)
     }
 
-    /// Carries out what the server wants besides moving bytes. Ranges in the outbox refer to these bytes.
+    /// Carries out all that the server wants besides moving bytes: nothing would call for what is left. Ranges in the
+    /// outbox refer to these bytes.
     fn drain(&mut self, bytes: &[u8]) {
-        for _ in 0..MAX_DRAINED {
+        loop {
             let transmit = self.server.poll_transmit();
             let event = self.server.poll_event();
             if transmit.is_none() && event.is_none() {
@@ -479,4 +477,62 @@ fn payloads(
         let end = (start + in_first.end).min(run.end);
         (start + in_first.start).min(end)..end
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use hither_stun::message::MessageBuilder;
+    use hither_stun::message_type::{Class, Method};
+    use hither_stun::server::{RelayedPorts, Shard};
+    use hither_stun::transaction::TransactionId;
+    use hither_stun::{Secrets, SharedSecret};
+    use mio::Poll;
+    use rand_core::SeedableRng;
+
+    use super::*;
+    use crate::RelayConfig;
+
+    #[test]
+    fn nothing_is_left_of_what_the_server_wants_however_much_it_is() {
+        let mut router = router();
+        let now = router.clock.now();
+        let request = MessageBuilder::new(
+            Class::Request,
+            Method::BINDING,
+            TransactionId::from_bytes([1; 12]),
+        );
+        let request = request.finish(None, false).unwrap();
+        for port in 1..=1_000 {
+            let client = FiveTuple {
+                client: ([127, 0, 0, 1], port).into(),
+                local: ([127, 0, 0, 1], 3478).into(),
+                transport: Transport::Tcp,
+            };
+            router.server.handle_client(client, Run::one(&request), now);
+        }
+        router.handle_timeout(now);
+        // Nobody is there to hear it, and each answer was looked at.
+        assert_eq!(router.counters.dropped_by_queue, 1_000);
+        assert!(router.server.poll_transmit().is_none());
+    }
+
+    fn router() -> Router {
+        let clock = Clock::start();
+        let config = RelayConfig {
+            relayed_ips: vec![IpAddr::from([127, 0, 0, 1]).into()],
+            ..RelayConfig::new(Secrets::only(SharedSecret::new(*b"a secret for tests")))
+        };
+        let machine = config.machine(Vec::new());
+        let ports = Arc::new(RelayedPorts::new(&machine.relayed_ips, machine.ports));
+        let rng = ChaCha20Rng::seed_from_u64(1);
+        Router::new(Parts {
+            server: Server::new(machine, Shard(0), ports, rng, clock.now()).unwrap(),
+            clock,
+            path: Path::new(config.datagrams).unwrap(),
+            registry: Poll::new().unwrap().registry().try_clone().unwrap(),
+            relayed_ips: config.relayed_ips,
+            buffers: config.buffers,
+            mailboxes: Arc::new([]),
+        })
+    }
 }

@@ -3,13 +3,14 @@
 
 use std::io;
 use std::mem;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use hither_stun::framing::{Deframer, FramingError, MAX_FRAME_LEN};
 use hither_stun::server::{FiveTuple, Transport};
+use socket2::{Domain, Protocol, Socket, Type};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadHalf, WriteHalf};
 use tokio::net::TcpListener;
 use tokio::sync::mpsc::error::TrySendError;
@@ -20,6 +21,12 @@ use tokio::time::{Instant, timeout, timeout_at};
 use crate::config::{StartError, StreamLimits};
 use crate::mailbox::{Control, Mailbox, StreamFrame, StreamId};
 use crate::per_source::PerSource;
+
+/// Connections that the system may keep until they are accepted.
+const BACKLOG: i32 = 1_024;
+
+/// How much is written to a stream in one piece, about, in bytes.
+const BATCH_LEN: usize = 32 * 1024;
 
 /// Frames that may wait for one stream, however small.
 const MAX_QUEUED_FRAMES: usize = 1_024;
@@ -56,9 +63,27 @@ pub(crate) fn bind_listeners(
 }
 
 fn bind(address: SocketAddr) -> io::Result<TcpListener> {
-    let listener = std::net::TcpListener::bind(address)?;
+    let domain = Domain::for_address(address);
+    let listener = Socket::new(domain, Type::STREAM, Some(Protocol::TCP))?;
+    if address.is_ipv6() {
+        // Clients of the other family have a listener of their own, and their own addresses.
+        listener.set_only_v6(true)?;
+    }
+    // Connections of a relay that was just stopped do not stand in the way.
+    #[cfg(unix)]
+    listener.set_reuse_address(true)?;
+    listener.bind(&address.into())?;
+    listener.listen(BACKLOG)?;
     listener.set_nonblocking(true)?;
-    TcpListener::from_std(listener)
+    TcpListener::from_std(listener.into())
+}
+
+/// An IPv4 address as such, also if the system wrote it as one of IPv6.
+fn canonical(address: SocketAddr) -> SocketAddr {
+    match address.ip().to_canonical() {
+        ip @ IpAddr::V4(_) => SocketAddr::new(ip, address.port()),
+        IpAddr::V6(_) => address,
+    }
 }
 
 /// What all streams share.
@@ -129,6 +154,7 @@ impl Streams {
     ) where
         S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
     {
+        let (client, local) = (canonical(client), canonical(local));
         let Some((worker, places)) = self.find_room(client) else {
             self.refused.fetch_add(1, Ordering::Relaxed);
             return;
@@ -344,17 +370,25 @@ async fn write<S: AsyncWrite>(
     mut waiting: mpsc::Receiver<Vec<u8>>,
     queued_bytes: &AtomicUsize,
 ) {
-    let mut frames = Vec::new();
-    while waiting.recv_many(&mut frames, MAX_QUEUED_FRAMES).await > 0 {
-        let bytes = frames.concat();
-        frames.clear();
-        let written = timeout(limits.write_timeout, async {
-            writer.write_all(&bytes).await?;
-            writer.flush().await
-        })
-        .await;
-        queued_bytes.fetch_sub(bytes.len(), Ordering::Relaxed);
-        let Ok(Ok(())) = written else { return };
+    while let Some(mut batch) = waiting.recv().await {
+        while batch.len() < BATCH_LEN
+            && let Ok(frame) = waiting.try_recv()
+        {
+            batch.extend_from_slice(&frame);
+        }
+        let mut rest = batch.as_slice();
+        while !rest.is_empty() {
+            // Whoever takes little at a time takes something.
+            let written = timeout(limits.write_timeout, writer.write(rest)).await;
+            let Ok(Ok(length @ 1..)) = written else {
+                return;
+            };
+            queued_bytes.fetch_sub(length, Ordering::Relaxed);
+            rest = rest.get(length..).unwrap_or_default();
+        }
+        let Ok(Ok(())) = timeout(limits.write_timeout, writer.flush()).await else {
+            return;
+        };
     }
 }
 

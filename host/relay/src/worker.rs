@@ -5,6 +5,7 @@
 
 use std::collections::VecDeque;
 use std::io;
+use std::mem;
 use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
@@ -44,6 +45,8 @@ pub(crate) struct Worker {
     /// Sockets that may have more than they were asked for.
     ready: VecDeque<SocketId>,
     is_stopped: bool,
+    /// Whether it was said that the system does not let it wait.
+    has_complained: bool,
 }
 
 impl Worker {
@@ -56,6 +59,7 @@ impl Worker {
             inbox: Inbox::new(),
             ready: VecDeque::with_capacity(EVENTS),
             is_stopped: false,
+            has_complained: false,
         }
     }
 
@@ -87,7 +91,10 @@ impl Worker {
         if let Err(error) = polled {
             self.events.clear();
             if error.kind() != io::ErrorKind::Interrupted {
-                tracing::error!(kind = ?error.kind(), "the relay cannot wait for its sockets");
+                // Who cannot wait once cannot the next time.
+                if !mem::replace(&mut self.has_complained, true) {
+                    tracing::error!(kind = ?error.kind(), "the relay cannot wait for its sockets");
+                }
                 thread::sleep(Duration::from_millis(20));
             }
         }

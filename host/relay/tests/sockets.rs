@@ -231,6 +231,59 @@ async fn a_client_that_reads_nothing_loses_datagrams_and_then_its_stream() {
 }
 
 #[tokio::test]
+async fn a_client_that_reads_slowly_keeps_its_stream() {
+    let relay = Relay::start(RelayConfig {
+        streams: StreamLimits {
+            write_timeout: Duration::from_secs(1),
+            ..StreamLimits::default()
+        },
+        ..config("127.0.0.1")
+    });
+    let relay = relay.expect("the relay starts");
+    let (mut ours, theirs) = tokio::io::duplex(256);
+    let client = "127.0.0.1:1234".parse().expect("an address");
+    relay.serve_stream(theirs, client, relay.local_tcp_addrs()[0]);
+    let relayed = allocate(&mut ours).await;
+    let peer = UdpSocket::bind("127.0.0.1:0").await.expect("a free port");
+    permit(&mut ours, peer.local_addr().expect("it is bound")).await;
+    for _ in 0..40 {
+        let sent = peer.send_to(&[7; 1_000], relayed).await;
+        sent.expect("loopback takes it");
+    }
+    // All of it takes several times as long as it may take nothing.
+    for _ in 0..40 * 4 {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+        let mut some = [0; 250];
+        let read = timeout(PATIENCE, ours.read_exact(&mut some)).await;
+        read.expect("in time").expect("it is open");
+    }
+    assert_eq!(relay.counters().turn.allocations, 1);
+}
+
+#[tokio::test]
+async fn a_client_of_ipv4_is_one_however_the_system_writes_its_address() {
+    let relay = Relay::start(RelayConfig {
+        listen_tcp: vec!["[::]:0".parse().expect("an address")],
+        ..config("127.0.0.1")
+    });
+    let relay = relay.expect("the relay starts");
+    // That listener is for IPv6 only.
+    let port = relay.local_tcp_addrs()[0].port();
+    assert!(TcpStream::connect(("127.0.0.1", port)).await.is_err());
+
+    let (mut ours, theirs) = tokio::io::duplex(64 * 1024);
+    let client = "[::ffff:192.0.2.1]:1234".parse().expect("an address");
+    let local = "[::ffff:192.0.2.2]:443".parse().expect("an address");
+    relay.serve_stream(theirs, client, local);
+    ours.write_all(&binding()).await.expect("it is open");
+    let answer = next_frame(&mut ours).await;
+    let answer = Message::parse(&answer).expect("a message");
+    let mapped = answer.attribute(AttributeType::XOR_MAPPED_ADDRESS);
+    let mapped = mapped.and_then(|value| XorAddress::parse(value, answer.transaction_id()));
+    assert_eq!(mapped, "192.0.2.1:1234".parse().ok());
+}
+
+#[tokio::test]
 async fn a_stream_that_the_application_accepted_is_served() {
     let relay = start("127.0.0.1");
     let (mut ours, theirs) = tokio::io::duplex(64 * 1024);
