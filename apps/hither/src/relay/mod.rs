@@ -19,11 +19,16 @@ use hither_relay::{
 use crate::config;
 use crate::failure::Failure;
 use crate::node::grants::OwnPorts;
+use crate::own_address;
 pub(crate) use drain::drain;
 pub(crate) use words::Described;
 
 /// The realm of the credentials. Nobody types it in; every relay of a node has the same.
 const REALM: &str = "hither";
+
+/// What whoever runs one in a cloud needs to hear.
+const TRANSLATED: &str =
+    "An address that a cloud translates to this machine belongs in relay.external_ips.";
 
 /// A relay that runs.
 pub(crate) struct Running {
@@ -90,6 +95,15 @@ fn relay_config(
     for at in &listen_udp {
         probe(*at)?;
     }
+    let relayed_ips: Vec<_> = config
+        .relayed_ips
+        .iter()
+        .filter(|ip| is_usable(ip.bind))
+        .copied()
+        .collect();
+    for ip in &relayed_ips {
+        probe_relayed(ip.bind)?;
+    }
     for at in config.listen_udp_too.iter().filter(usable) {
         match UdpSocket::bind(at) {
             Ok(_) => listen_udp.push(*at),
@@ -100,12 +114,8 @@ fn relay_config(
     Ok(RelayConfig {
         listen_udp,
         listen_tcp: config.listen_tcp.iter().filter(usable).copied().collect(),
-        relayed_ips: config
-            .relayed_ips
-            .iter()
-            .filter(|ip| is_usable(ip.bind))
-            .copied()
-            .collect(),
+        relayed_ips,
+        own_ips: own_address::interfaces(),
         ports: PortRange {
             first: *config.ports.start(),
             last: *config.ports.end(),
@@ -168,6 +178,22 @@ fn probe(at: SocketAddr) -> Result<(), Failure> {
     })
 }
 
+/// The relay opens sockets there only when somebody needs one.
+fn probe_relayed(ip: IpAddr) -> Result<(), Failure> {
+    let bound = UdpSocket::bind((ip, 0)).map(drop);
+    bound.map_err(|error| {
+        let attempt = format!("the relay cannot relay from {ip}");
+        if error.kind() != std::io::ErrorKind::AddrNotAvailable {
+            return Failure::caused_by(attempt, &error);
+        }
+        Failure::new(format!(
+            "{attempt}: this machine does not have this address"
+        ))
+        .hint("Name an address of this machine in relay.relayed_ips.")
+        .hint(TRANSLATED)
+    })
+}
+
 /// A machine without IPv6 has no `::1`; the defaults name it all the same.
 fn is_usable(ip: IpAddr) -> bool {
     ip.is_ipv4() || !ip.is_loopback() || UdpSocket::bind((ip, 0)).is_ok()
@@ -209,9 +235,7 @@ fn explain(error: &StartError) -> Failure {
                 "the relay cannot listen on {address}: this machine does not have this address"
             ))
             .hint("Name an address of this machine in relay.listen_udp and relay.listen_tcp.")
-            .hint(
-                "An address that a cloud translates to this machine belongs in relay.external_ips.",
-            ),
+            .hint(TRANSLATED),
             _ => failure.hint(format!("The address is {address}.")),
         },
         _ => failure,

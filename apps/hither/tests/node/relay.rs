@@ -311,3 +311,40 @@ fn nothing_is_relayed_to_the_metrics_of_the_relay() {
     assert_eq!(reached, Err(Code(403)));
     assert_eq!(call.bind_channel(peer().local_addr().unwrap()), Ok(()));
 }
+
+#[test]
+fn no_address_of_the_machine_is_a_peer_because_the_relay_listens_on_another() {
+    let settings = "[relay]\nprivate_peers = \"closed\"\nallow_peers = [\"127.0.0.0/8\"]";
+    let relay = RelayAlone::start_at("127.0.0.2:0", settings);
+    let credential = credential(&relay.secret());
+    let mut call = TurnClient::allocate(relay.at("udp"), credential)
+        .ok()
+        .unwrap();
+    // The interface has this one; the system merely answers for the others of its network.
+    let own = "127.0.0.1:53".parse().unwrap();
+    assert_eq!(call.permit(own), Err(Code(403)));
+    assert_eq!(call.permit("127.0.0.3:53".parse().unwrap()), Ok(()));
+}
+
+/// What a relay says that does not start with these settings.
+fn refused(settings: &str) -> String {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("relay.toml");
+    std::fs::write(&file, settings).unwrap();
+    let output = hither()
+        .args(["relay", "--listen", "127.0.0.1:0", "--config"])
+        .arg(&file)
+        .arg("--data-dir")
+        .arg(directory.path())
+        .output()
+        .unwrap();
+    assert!(!output.status.success());
+    String::from_utf8(output.stderr).unwrap()
+}
+
+#[test]
+fn an_address_that_this_machine_does_not_have_is_said_at_the_start() {
+    let said = refused("[relay]\nrelayed_ips = [\"203.0.113.9\"]");
+    assert!(said.contains("cannot relay from 203.0.113.9"), "{said}");
+    assert!(said.contains("relay.external_ips"), "{said}");
+}

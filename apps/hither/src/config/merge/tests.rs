@@ -205,6 +205,14 @@ fn settings_that_contradict_each_other_are_refused() {
             "[relay]\nrelayed_ips = [\"10.0.0.1\", \"10.0.0.2\"]",
             CheckError::RelayedIps,
         ),
+        (
+            "[relay]\nrelayed_ips = [\"0.0.0.0\"]",
+            CheckError::RelayedIps,
+        ),
+        (
+            "[relay]\nexternal_ips = [\"0.0.0.0\"]",
+            CheckError::RelayedIps,
+        ),
         ("[relay]\nfirst_port = 5\n", CheckError::RelayPorts),
         (
             "[relay]\nexternal_ips = [\"2a00:1::1\"]\nrelayed_ips = [\"10.0.0.1\"]",

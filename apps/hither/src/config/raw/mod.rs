@@ -103,7 +103,10 @@ pub(crate) enum CheckError {
     Name,
     #[error("node.data_dir is empty and neither XDG_DATA_HOME nor HOME says where to keep things")]
     NoDataDir,
-    #[error("relay.relayed_ips may have one IPv4 address, one IPv6 address, or one of each")]
+    #[error(
+        "relay.relayed_ips and relay.external_ips may each have one IPv4 address, one IPv6 address, \
+         or one of each, and none that stands for several"
+    )]
     RelayedIps,
     #[error(
         "relay.external_ips may have one address for each of relay.relayed_ips, of the same kind"

@@ -208,7 +208,9 @@ impl RawRelay {
             let v4 = ips.iter().filter(|ip| ip.is_ipv4()).count();
             v4 <= 1 && ips.len() - v4 <= 1
         };
-        if !is_one_of_each(&self.relayed_ips) {
+        let mut ips = self.relayed_ips.iter().chain(&self.external_ips);
+        let stands_for_several = ips.any(|ip| ip.is_unspecified() || ip.is_multicast());
+        if stands_for_several || !is_one_of_each(&self.relayed_ips) {
             return Err(CheckError::RelayedIps);
         }
         let bind = match (self.relayed_ips.as_slice(), listen_udp) {

@@ -20,11 +20,16 @@ pub(crate) struct RelayAlone {
 impl RelayAlone {
     /// Starts one with a configuration file of these settings.
     pub(crate) fn start(settings: &str) -> Self {
+        Self::start_at("127.0.0.1:0", settings)
+    }
+
+    /// Starts one that listens there.
+    pub(crate) fn start_at(listen: &str, settings: &str) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let at = |name| directory.path().join(name);
         std::fs::write(at("relay.toml"), settings).unwrap();
         let child = hither()
-            .args(["relay", "--listen", "127.0.0.1:0", "--config"])
+            .args(["relay", "--listen", listen, "--config"])
             .arg(at("relay.toml"))
             .arg("--data-dir")
             .arg(at("data"))
