@@ -18,7 +18,7 @@ use crate::tls::{Certificate, Renewal};
 use crate::words::complain;
 
 /// How often to look whether the relay is well.
-const LOOK_EVERY: Duration = Duration::from_secs(5);
+const LOOK_EVERY: Duration = Duration::from_secs(1);
 
 /// Settings that a running process takes over; all others wait for a restart.
 const APPLIED: [&str; 18] = [
@@ -62,24 +62,21 @@ struct Next {
 }
 
 impl Reloading {
-    /// Reloads as often as somebody asks for it, until one asks to stop.
-    pub(crate) async fn until_stop(&mut self, signals: &mut Signals) -> Asked {
-        let mut looking = tokio::time::interval(LOOK_EVERY);
-        let mut was_healthy = true;
+    /// Reloads as often as somebody asks for it, until one asks to stop or the relay is no longer whole.
+    pub(crate) async fn until_stop(&mut self, signals: &mut Signals) -> Result<Asked, Failure> {
+        let relay = self.relay.clone();
+        let is_whole = move || {
+            let relay = relay.as_ref().and_then(Weak::upgrade);
+            relay.is_none_or(|relay| relay.is_healthy())
+        };
+        let mut broken = std::pin::pin!(until_broken(is_whole));
         loop {
             tokio::select! {
                 asked = signals.next() => match asked {
                     Asked::Reload => self.reload().await,
-                    stop => return stop,
+                    stop => return Ok(stop),
                 },
-                _ = looking.tick() => {
-                    let relay = self.relay.as_ref().and_then(Weak::upgrade);
-                    let is_healthy = relay.is_none_or(|relay| relay.is_healthy());
-                    if was_healthy && !is_healthy {
-                        tracing::error!("a worker of the relay has died; a restart brings it back");
-                    }
-                    was_healthy = is_healthy;
-                }
+                failure = &mut broken => return Err(failure),
             }
         }
     }
@@ -193,6 +190,20 @@ impl Reloading {
     }
 }
 
+/// Waits until part of the relay is gone. Others would lead clients to a part that does not know them, so
+/// whoever supervises this process had better start it again.
+async fn until_broken(is_whole: impl Fn() -> bool) -> Failure {
+    let mut looking = tokio::time::interval(LOOK_EVERY);
+    loop {
+        looking.tick().await;
+        if !is_whole() {
+            return Failure::new("a worker of the relay has died, so this process ends").hint(
+                "Start it again (a supervisor does), and please report what it said before.",
+            );
+        }
+    }
+}
+
 fn tell(applied: &[String], waiting: &[String]) {
     if applied.is_empty() && waiting.is_empty() {
         tracing::info!("the settings were read again; nothing has changed");
@@ -237,6 +248,19 @@ mod tests {
             let (section, key) = name.split_once('.').expect("a section");
             assert!(defaults[section].get(key).is_some(), "{name}");
         }
+    }
+
+    #[tokio::test]
+    async fn a_relay_that_is_no_longer_whole_ends_the_process() {
+        let failure = until_broken(|| false).await;
+        assert!(failure.message.contains("has died"), "{failure:?}");
+        let looks = std::cell::Cell::new(0);
+        let dies_later = until_broken(|| {
+            looks.set(looks.get() + 1);
+            looks.get() < 2
+        });
+        dies_later.await;
+        assert_eq!(looks.get(), 2);
     }
 
     #[test]

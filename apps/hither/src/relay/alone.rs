@@ -8,8 +8,9 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
+use super::secret::{self, IfMissing};
 use super::tls::TlsListeners;
-use super::{Described, Running, secret};
+use super::{Described, Running};
 use crate::cli::RelayFlags;
 use crate::config::{self, Config, Flags, Purpose};
 use crate::failure::Failure;
@@ -104,7 +105,7 @@ async fn serve(config: &Config, flags: Flags, ready: Option<&Path>) -> Result<()
         node: None,
     };
     let asked = reloading.until_stop(&mut signals).await;
-    if let (Asked::Drain, Some(settings)) = (asked, &reloading.config.relay) {
+    if let (Ok(Asked::Drain), Some(settings)) = (&asked, &reloading.config.relay) {
         super::drain(&running.handle, settings, &mut signals).await;
     }
     say("Stopping. Press Ctrl-C again to stop at once.");
@@ -113,7 +114,7 @@ async fn serve(config: &Config, flags: Flags, ready: Option<&Path>) -> Result<()
     if let Some(handle) = Arc::into_inner(running.handle) {
         handle.shutdown().await;
     }
-    Ok(())
+    asked.map(drop)
 }
 
 fn greeting(

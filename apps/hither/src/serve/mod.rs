@@ -116,8 +116,8 @@ async fn serve(config: &Config, flags: Flags, ready: Option<&Path>) -> Result<()
         node: Some(Arc::downgrade(&node)),
     };
     let asked = reloading.until_stop(&mut signals).await;
-    if let (Asked::Drain, Some(relay), Some(settings)) =
-        (asked, &relaying.handle, &reloading.config.relay)
+    if let (Ok(Asked::Drain), Some(relay), Some(settings)) =
+        (&asked, &relaying.handle, &reloading.config.relay)
     {
         node.grants.withdraw_own();
         relay::drain(relay, settings, &mut signals).await;
@@ -130,7 +130,7 @@ async fn serve(config: &Config, flags: Flags, ready: Option<&Path>) -> Result<()
     // The router of the last connection may hold the store for a moment longer.
     let closed = tokio::task::spawn_blocking(move || store_thread.join());
     let _late = tokio::time::timeout(LAST_REQUESTS, closed).await;
-    Ok(())
+    asked.map(drop)
 }
 
 fn node(config: &Config, store: Store, protection: &tls::Protection, access: RelayAccess) -> Node {
