@@ -84,6 +84,9 @@ pub struct RelayHandle {
     granted: Granted,
     /// Who has which allocation.
     ports: Arc<RelayedPorts>,
+    /// The workers' listeners once more. The system picks a client's worker by how many sockets there are: if one went
+    /// with its worker, the clients of the others would come to strangers.
+    _listeners: Vec<socket2::Socket>,
 }
 
 impl RelayHandle {

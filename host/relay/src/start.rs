@@ -44,6 +44,10 @@ pub(crate) fn start(config: &RelayConfig) -> Result<RelayHandle, StartError> {
         open_files: open_files(),
     };
     let all = udp_addrs.iter().chain(&tcp_addrs).copied().collect();
+    let kept = listeners.values().flatten().map(socket2::Socket::try_clone);
+    let kept = kept
+        .collect::<io::Result<_>>()
+        .map_err(StartError::Worker)?;
     let machine = config.machine(all);
     let ports = Arc::new(RelayedPorts::new(&machine.relayed_ips, machine.ports));
     let (workers, routers) = workers(config, &machine, &ports, listeners, count)?;
@@ -55,6 +59,7 @@ pub(crate) fn start(config: &RelayConfig) -> Result<RelayHandle, StartError> {
         tcp_addrs,
         granted,
         ports,
+        _listeners: kept,
     };
     for (index, worker) in routers.into_iter().enumerate() {
         // If one cannot start, those that did end with the handle.
@@ -160,4 +165,66 @@ fn open_files() -> Option<u64> {
 #[cfg(not(target_os = "linux"))]
 fn open_files() -> Option<u64> {
     None
+}
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use std::net::UdpSocket;
+    use std::time::Duration;
+
+    use hither_stun::message::MessageBuilder;
+    use hither_stun::message_type::{Class, Method};
+    use hither_stun::transaction::TransactionId;
+    use hither_stun::{Secrets, SharedSecret};
+
+    use super::*;
+    use crate::mailbox::Control;
+
+    #[tokio::test]
+    async fn clients_of_other_workers_stay_with_them_when_one_is_gone() {
+        let listen = SocketAddr::from(([127, 0, 0, 1], 0));
+        let relay = start(&RelayConfig {
+            listen_udp: vec![listen],
+            relayed_ips: vec![listen.ip().into()],
+            workers: 4,
+            ..RelayConfig::new(Secrets::only(SharedSecret::new(*b"a secret for tests")))
+        });
+        let relay = relay.unwrap();
+        let clients: Vec<_> = (0..64).map(|_| UdpSocket::bind(listen).unwrap()).collect();
+        let before: Vec<_> = clients.iter().map(|client| ask(&relay, client)).collect();
+        let gone = &relay.workers[0];
+        gone.send(Control::Stop);
+        while !gone.is_closed() {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+        let mut asked = 0;
+        for (client, &worker) in clients.iter().zip(&before) {
+            if worker != 0 {
+                assert_eq!(ask(&relay, client), worker);
+                asked += 1;
+            }
+        }
+        assert!(asked > 0);
+    }
+
+    /// Which worker answers this client.
+    fn ask(relay: &RelayHandle, client: &UdpSocket) -> usize {
+        let received = || {
+            let workers = relay.workers.iter();
+            let received = workers.map(|worker| worker.counters().datagrams.datagrams_received);
+            received.collect::<Vec<_>>()
+        };
+        let id = TransactionId::from_bytes([1; 12]);
+        let request = MessageBuilder::new(Class::Request, Method::BINDING, id);
+        let request = request.finish(None, false).unwrap();
+        client
+            .set_read_timeout(Some(Duration::from_secs(20)))
+            .unwrap();
+        let before = received();
+        client.send_to(&request, relay.udp_addrs[0]).unwrap();
+        client.recv(&mut [0; 512]).unwrap();
+        let after = received();
+        let differs = before.iter().zip(&after).position(|(a, b)| a != b);
+        differs.unwrap()
+    }
 }
