@@ -33,8 +33,8 @@ pub(super) struct Authenticated {
 }
 
 impl<R: CryptoRng> Server<R> {
-    /// Checks nonce, username, integrity and expiry. Changes nothing but counters and budgets. None, if the
-    /// source has failed so often that it is not even answered.
+    /// Checks nonce, username, integrity and expiry. Changes nothing but counters and budgets. None, if it is
+    /// wrong and the source has failed so often that it is not even told.
     pub(super) fn authenticate(
         &mut self,
         client: &FiveTuple,
@@ -61,20 +61,20 @@ impl<R: CryptoRng> Server<R> {
         }
         let source = client.client.ip();
         let failures = self.config.limits.failures;
-        // Who guesses must not be told by a success either; who has an allocation does not guess.
-        if self.table.find(client).is_none() && !self.budget.may_fail(source, failures, now.instant)
+        if let Some(authenticated) =
+            self.check_credential(client, request, username, algorithm, now)
         {
+            // However often others at this source failed: nobody guesses 160 bits, and nobody may lock out who
+            // need not guess.
+            return Ok(Some(authenticated));
+        }
+        self.counters.authentication_failures += 1;
+        if !self.budget.may_fail(source, failures, now.instant) {
             self.counters.dropped_by_throttle += 1;
             return Ok(None);
         }
-        match self.check_credential(client, request, username, algorithm, now) {
-            Some(authenticated) => Ok(Some(authenticated)),
-            None => {
-                self.counters.authentication_failures += 1;
-                self.budget.fail(source, failures, now.instant);
-                Err(self.challenge(ErrorCode::UNAUTHENTICATED, client, now))
-            }
-        }
+        self.budget.fail(source, failures, now.instant);
+        Err(self.challenge(ErrorCode::UNAUTHENTICATED, client, now))
     }
 
     /// There is no username behind a USERHASH: whose it is could only be found in a table of usernames, and

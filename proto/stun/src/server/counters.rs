@@ -45,7 +45,7 @@ pub struct Counters {
     /// Answers that were not given because unauthenticated requests of the source had been answered with too
     /// many bytes.
     pub dropped_by_budget: u64,
-    /// Requests that were not looked at because the source had failed to authenticate too often.
+    /// Requests with a wrong credential that were not answered because the source had failed too often.
     pub dropped_by_throttle: u64,
     /// Data beyond what its allocation may carry.
     pub dropped_by_bandwidth: u64,

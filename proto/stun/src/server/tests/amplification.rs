@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! What somebody gets out of the relay who asks in another's name, and who guesses.
 
+use core::net::Ipv6Addr;
+
 use super::scene::{Client, REALM, Scene, config, udp_transport};
 use crate::attribute::AttributeType;
 use crate::error_code::ErrorCode;
@@ -141,7 +143,7 @@ fn bytes_come_back_with_time() {
 }
 
 #[test]
-fn who_guesses_too_often_is_not_told_even_that_it_guessed_right() {
+fn who_guesses_too_often_is_not_told_that_it_guessed_wrong_and_locks_nobody_out() {
     for transport in [Transport::Udp, Transport::Tcp] {
         let mut scene = with_limits(|limits| limits.failures = three_failures());
         let ana = scene.client_over(transport, ANA);
@@ -150,18 +152,39 @@ fn who_guesses_too_often_is_not_told_even_that_it_guessed_right() {
             let answer = scene.request(&wrong, Method::ALLOCATE, udp_transport);
             assert_eq!(answer.error(), Some(ErrorCode::UNAUTHENTICATED));
         }
-        for client in [&wrong, &ana] {
-            let request = scene.authenticated(client, Method::ALLOCATE, udp_transport);
-            scene.unheard(client.tuple, &request);
+        for _ in 0..2 {
+            let request = scene.authenticated(&wrong, Method::ALLOCATE, udp_transport);
+            scene.unheard(wrong.tuple, &request);
         }
-        assert_eq!(scene.server.counters().authentication_failures, 3);
+        assert_eq!(scene.server.counters().authentication_failures, 5);
         assert_eq!(scene.server.counters().dropped_by_throttle, 2);
-        // Another source is none of it, and the first comes back.
-        let ben = scene.client("192.0.2.2:1000");
-        scene.allocate(&ben);
-        scene.wait(60);
+        // Whoever is behind the same address and has a credential is none of it.
         scene.allocate(&ana);
+        scene.wait(60);
+        let answer = scene.request(&wrong, Method::REFRESH, |message| message);
+        assert_eq!(answer.error(), Some(ErrorCode::UNAUTHENTICATED));
     }
+}
+
+#[test]
+fn a_whole_network_that_guesses_locks_nobody_out() {
+    let mut scene = with_limits(|limits| limits.failures = three_failures());
+    let template = scene.client(ANA);
+    for network in 0..2_000 {
+        let mut one = template.clone();
+        let ip = Ipv6Addr::new(0x2a00, 1, 2, network, 0, 0, 0, 1);
+        one.tuple.client = (ip, 1_000).into();
+        scene.renew_nonce(&mut one);
+        let wrong = wrong(&one);
+        for _ in 0..4 {
+            let request = scene.authenticated(&wrong, Method::ALLOCATE, udp_transport);
+            scene.say(wrong.tuple, &request);
+        }
+        while scene.server.poll_transmit().is_some() {}
+    }
+    assert!(scene.server.counters().dropped_by_throttle >= 2_000);
+    let elsewhere = scene.client("192.0.2.77:1000");
+    scene.allocate(&elsewhere);
 }
 
 #[test]
