@@ -12,7 +12,8 @@ use crate::config::{Config, Flags, PeersBecause, Purpose};
 use crate::failure::Failure;
 use crate::node::Node;
 use crate::process;
-use crate::relay::{self, secret};
+use crate::relay;
+use crate::relay::secret::{self, IfMissing};
 use crate::signals::{Asked, Signals};
 use crate::tls::{Certificate, Renewal};
 use crate::words::complain;
@@ -104,7 +105,7 @@ impl Reloading {
             config.access.secret_file = file;
         }
         let secrets = match config.access.secret_file {
-            Some(_) => secret::load(&config.access)?,
+            Some(_) => secret::load(&config.access, IfMissing::Refuse)?,
             // One that lives as long as the process.
             None => self.secrets.clone(),
         };

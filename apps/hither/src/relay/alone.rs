@@ -55,7 +55,7 @@ async fn serve(config: &Config, flags: Flags, ready: Option<&Path>) -> Result<()
     let Some(relay) = &config.relay else {
         return Err(Failure::new("there is no relay in this configuration"));
     };
-    let secrets = secret::load(&config.access)?;
+    let secrets = secret::load(&config.access, IfMissing::Make)?;
     for path in secret::files(&config.access) {
         if secret::is_open_to_others(path) {
             remark(&format!(

@@ -14,6 +14,7 @@ use crate::config::Access;
 use crate::failure::Failure;
 use crate::node::random;
 use crate::private_file;
+use crate::words::remark;
 
 /// Fewer characters could be guessed from one grant, which its owner sees.
 const MIN_LEN: usize = 20;
@@ -31,14 +32,26 @@ pub(crate) struct Loaded {
     pub(crate) mark: Mark,
 }
 
-/// What the configuration names. Makes the file of the current secret if it is missing; without a file the
-/// secret lives as long as this process.
-pub(crate) fn load(access: &Access) -> Result<Loaded, Failure> {
+/// What to do without the file of the current secret.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum IfMissing {
+    /// At the first start: make one.
+    Make,
+    /// Whoever changes the secret of what runs has one; another name is a mistake.
+    Refuse,
+}
+
+/// What the configuration names; without a file the secret lives as long as this process.
+pub(crate) fn load(access: &Access, if_missing: IfMissing) -> Result<Loaded, Failure> {
     let mut digest = Sha256::new();
     let current = match &access.secret_file {
         None => SharedSecret::new(random::<32>().map_err(|error| no_random(&error))?),
         Some(path) => match read(path)? {
             Some(text) => share(&text, &mut digest),
+            None if if_missing == IfMissing::Refuse => {
+                return Err(Failure::new(format!("there is no file {}", path.display()))
+                    .hint("relay.secret_file names a secret that exists while something runs."));
+            }
             None => share(&make(path)?, &mut digest),
         },
     };
@@ -101,7 +114,7 @@ fn read(path: &Path) -> Result<Option<Vec<u8>>, Failure> {
             "the relay's secret {} must have {MIN_LEN} to {MAX_LEN} characters",
             path.display()
         ))
-        .hint("Remove the file, and the next start makes a good one."));
+        .hint("Write one, the same wherever it is shared: openssl rand -base64 32"));
     }
     Ok(Some(secret.to_vec()))
 }
@@ -118,6 +131,10 @@ fn make(path: &Path) -> Result<Vec<u8>, Failure> {
         private_file::make_directory(directory).map_err(|error| failed(&error))?;
     }
     private_file::write(path, format!("{text}\n").as_bytes()).map_err(|error| failed(&error))?;
+    remark(&format!(
+        "{} is a new secret; relays and nodes that are to share it need a copy",
+        path.display()
+    ));
     Ok(text.into_bytes())
 }
 
@@ -146,6 +163,7 @@ mod tests {
     fn the_first_start_makes_a_secret_that_others_cannot_read_and_later_ones_keep_it() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("new/secret");
+        let load = |access: &Access| load(access, IfMissing::Make);
         load(&access(Some(&path), None)).unwrap();
         let made = std::fs::read(&path).unwrap();
         assert!(made.len() > MIN_LEN);
@@ -164,7 +182,8 @@ mod tests {
         let path = directory.path().join("secret");
         for text in ["", "\n", "hunter2\n", &"x".repeat(2_000)] {
             std::fs::write(&path, text).unwrap();
-            assert!(load(&access(Some(&path), None)).is_err(), "{text}");
+            let access = access(Some(&path), None);
+            assert!(load(&access, IfMissing::Make).is_err(), "{text}");
         }
     }
 
@@ -173,6 +192,7 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let path = |name: &str| directory.path().join(name);
         let both = access(Some(&path("new")), Some(&path("old")));
+        let load = |access: &Access| load(access, IfMissing::Make);
         assert!(load(&both).is_err());
         std::fs::write(path("old"), "x".repeat(40)).unwrap();
         assert!(load(&both).unwrap().secrets.previous.is_some());

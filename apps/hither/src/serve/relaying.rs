@@ -11,8 +11,9 @@ use super::listen::Listeners;
 use crate::config::{self, Config};
 use crate::failure::Failure;
 use crate::node::grants::RelayAccess;
+use crate::relay::secret::{self, IfMissing};
 use crate::relay::tls::TlsListeners;
-use crate::relay::{self, Described, secret};
+use crate::relay::{self, Described};
 use crate::tls;
 use crate::words::remark;
 
@@ -45,7 +46,7 @@ pub(super) fn start<'a>(
     metrics: Option<SocketAddr>,
     protection: &tls::Protection,
 ) -> Result<Relaying<'a>, Failure> {
-    let secrets = secret::load(&config.access)?;
+    let secrets = secret::load(&config.access, IfMissing::Make)?;
     for path in secret::files(&config.access) {
         if secret::is_open_to_others(path) {
             remark(&format!(
