@@ -7,7 +7,8 @@ use std::process::Command;
 use hither_relay::TurnCredential;
 
 use crate::support::{
-    Code, Device, Node, RelayAlone, TurnClient, credential, hither, peer, write_secret,
+    Code, Device, Node, RelayAlone, TurnClient, credential, expired_credential, hither, peer,
+    write_secret,
 };
 
 const OTHER_SECRET: &str = "another secret that is long enough";
@@ -152,6 +153,10 @@ fn settings_are_read_again_without_ending_an_allocation() {
         said.contains("line 2, gives relay.max_allocations"),
         "{said}"
     );
+    relay.reload(
+        "[relay]\nsecret_file = \"/nowhere/typo\"",
+        "there is no file /nowhere/typo",
+    );
     first.refresh(600).unwrap();
     assert!(first.reaches(&peer, b"still"));
     assert!(allocate().is_err());
@@ -266,6 +271,52 @@ fn nothing_about_a_client_is_logged_above_debug() {
     // Not even the most talkative log has what is relayed, or a secret.
     for planted in ["planted-marker", secret.trim(), &credential.password] {
         assert!(!said.contains(planted), "{planted}");
+    }
+}
+
+#[test]
+fn not_even_at_debug_does_a_line_tell_who_is_relayed() {
+    let mut relay = RelayAlone::start(
+        "[relay]\nlisten_tls = [\"127.0.0.1:0\"]\n[tls]\nmode = \"own-ca\"\n\
+         [log]\nfilter = \"debug\"",
+    );
+    for (protocol, flags) in [
+        ("udp", &["-z", "5"][..]),
+        ("tcp", &["-z", "5", "-t"]),
+        ("tls", &["-z", "100", "-t", "-S"]),
+    ] {
+        let (received, _) = uclient(&relay, protocol, 5, flags);
+        assert!(received > 0, "{protocol}");
+    }
+    let (at, secret) = (relay.at("udp"), relay.secret());
+    let credentials = [
+        credential(&secret),
+        credential(OTHER_SECRET),
+        expired_credential(&secret),
+    ];
+    let [good, wrong, late] = credentials.clone();
+    let peer = peer();
+    let mut call = TurnClient::allocate(at, good).ok().unwrap();
+    call.permit(peer.local_addr().unwrap()).unwrap();
+    assert!(call.reaches(&peer, b"planted-marker-7d1f"));
+    let closed = "169.254.169.254:80".parse().unwrap();
+    assert_eq!(call.permit(closed), Err(Code(403)));
+    assert_eq!(TurnClient::allocate(at, wrong).err(), Some(Code(401)));
+    assert_eq!(TurnClient::allocate(at, late).err(), Some(Code(401)));
+    relay.send("-INT");
+    assert!(relay.wait().success());
+    let log = std::fs::read_to_string(relay.path("err")).unwrap();
+    // Debug lines are there: that client begins with a version of TLS that nobody speaks.
+    assert!(log.contains("DEBUG"), "{log}");
+    let ports = [call.port(), peer.local_addr().unwrap().port()];
+    let mut planted: Vec<String> = ports.map(|port| format!(":{port}")).into();
+    for credential in credentials {
+        planted.extend([credential.username, credential.password]);
+    }
+    planted.push(secret.trim().to_owned());
+    planted.extend(["127.0.0.", "169.254.", ":test", "planted-marker"].map(str::to_owned));
+    for planted in planted {
+        assert!(!log.contains(&planted), "{planted} in {log}");
     }
 }
 

@@ -11,7 +11,7 @@ pub(crate) use device::{Device, Mailbox, Socket};
 pub(crate) use http::{Request, Response};
 pub(crate) use process::{Node, PATIENCE, hither};
 pub(crate) use relay::{RelayAlone, write_secret};
-pub(crate) use turn::{Code, TurnClient, credential, peer};
+pub(crate) use turn::{Code, TurnClient, credential, expired_credential, peer};
 
 /// Fresh random bytes.
 pub(crate) fn random<const N: usize>() -> [u8; N] {

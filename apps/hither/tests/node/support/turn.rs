@@ -20,7 +20,16 @@ const REALM: &str = "hither";
 
 /// Minted as a node would, for ten minutes.
 pub(crate) fn credential(secret: &str) -> TurnCredential {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
+    minted_ago(secret, Duration::ZERO)
+}
+
+/// One whose ten minutes are long over.
+pub(crate) fn expired_credential(secret: &str) -> TurnCredential {
+    minted_ago(secret, Duration::from_secs(3_600))
+}
+
+fn minted_ago(secret: &str, ago: Duration) -> TurnCredential {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap() - ago;
     let now = UnixTime::from_secs(now.as_secs());
     let mut rng = ChaCha20Rng::from_seed(random());
     let secret = SharedSecret::new(secret.trim());
@@ -54,6 +63,11 @@ impl TurnClient {
             request.attribute(AttributeType::REQUESTED_TRANSPORT, &udp)
         })?;
         Ok(client)
+    }
+
+    /// The port that the relay hears it from.
+    pub(crate) fn port(&self) -> u16 {
+        self.socket.local_addr().unwrap().port()
     }
 
     pub(crate) fn refresh(&mut self, seconds: u32) -> Result<(), Code> {
