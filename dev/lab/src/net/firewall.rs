@@ -127,7 +127,8 @@ impl Firewall {
         }
     }
 
-    /// The commands that put it up. Loopback and IPv6's neighbour discovery are not the network's business.
+    /// The commands that put it up. Loopback and IPv6's neighbour discovery are not the network's business, and
+    /// what systems say to everybody on the wire by themselves is not counted.
     pub(super) fn script(&self) -> String {
         let mut script =
             String::from("table inet hither\ndelete table inet hither\ntable inet hither {\n");
@@ -147,7 +148,9 @@ impl Firewall {
                 "chain {hook} {{\n\
                  type filter hook {hook} priority filter\n\
                  {interface} lo accept\n\
-                 icmpv6 type {{ nd-neighbor-solicit, nd-neighbor-advert }} accept\n"
+                 icmpv6 type {{ nd-neighbor-solicit, nd-neighbor-advert }} accept\n\
+                 ip daddr 224.0.0.0/4 {rest}\n\
+                 ip6 daddr ff00::/8 {rest}\n"
             )]);
             for (number, flow) in self.named.iter().enumerate() {
                 let matches = flow.matches(side);

@@ -71,7 +71,10 @@ fn clients_of_another_relay_meet_over_tls() -> Outcome {
     // What is relayed between clients of the relay does not pass the network between.
     let relayed = |port: u16| port >= 49_152;
     let node = place.host.ipv4();
-    for packet in capture.packets() {
+    let packets = capture.packets();
+    let https = (node, 443).into();
+    assert!(packets.iter().any(|packet| packet.to == https));
+    for packet in packets {
         let port = if packet.from.ip() == node {
             packet.from.port()
         } else {
