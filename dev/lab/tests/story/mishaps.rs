@@ -100,10 +100,14 @@ fn who_deletes_their_account_leaves_nothing_behind_and_the_other_is_told() -> Ou
     assert_eq!(accounts(&pair.ana)?, 2);
     let page = pair.ben.page();
     page.click("@settings-open")?;
+    page.click("@silent")?;
+    page.wait_for("localStorage.length === 1", "the taste to be remembered")?;
     page.click("@account-delete")?;
     page.wait_for_text("@confirm-dialog", "Nobody can undo this")?;
     page.click("@confirm-yes")?;
     page.wait_for_element("@onboarding")?;
+    page.wait_for_text("@live-region", "Your account is deleted")?;
+    page.wait_for("localStorage.length === 0", "the taste to be forgotten")?;
     let said = pair.ana.wait_for_words("contact-closed")?;
     assert!(said.contains("Ben closed"), "{said}");
     assert_eq!(accounts(&pair.ana)?, 1);
