@@ -86,6 +86,10 @@ pub(crate) fn peers(config: &Relay) -> String {
         PeersBecause::PublicAddress => "a public address leads to it",
         PeersBecause::PublicName => "a public name leads to it",
     };
-    let private = if private { "open" } else { "closed" };
-    format!("{open}; private networks are {private}: {why}")
+    let private = if private {
+        "of its own kind are open"
+    } else {
+        "are closed"
+    };
+    format!("{open}; private networks {private}: {why}")
 }

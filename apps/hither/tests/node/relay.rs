@@ -66,7 +66,8 @@ fn what_a_relay_says_at_the_start_tells_where_it_listens_and_which_peers_are_ope
     for words in [
         relay.at("udp").to_string(),
         relay.at("tcp").to_string(),
-        "private networks are open: it listens on private addresses only".to_owned(),
+        "private networks of its own kind are open: it listens on private addresses only"
+            .to_owned(),
         relay.secret_file().display().to_string(),
         "Stop: Ctrl-C".to_owned(),
     ] {

@@ -252,6 +252,7 @@ fn settings_that_contradict_each_other_are_refused() {
         ("[relay]\ngrant_hours = 25", CheckError::GrantHours),
         ("[limits]\nmax_connections = 0", CheckError::Limits),
         ("[log]\nfilter = \"a=b=c\"", CheckError::LogFilter),
+        ("[log]\nfilter = \"verbose\"", CheckError::LogFilter),
     ] {
         match with_file(text) {
             Err(LoadError::Check(found)) => assert_eq!(found, error, "{text}"),
@@ -279,6 +280,8 @@ fn the_relay_is_where_http_is_unless_it_is_told_otherwise() {
          listen_tcp = [\"127.0.0.1:1\"]",
     );
     let relay = config.unwrap().relay.unwrap();
+    let udp_only = relay_of("\"10.0.0.1:443\"", "listen_udp = [\"10.0.0.2:3478\"]");
+    assert_eq!(udp_only.listen_tcp, udp_only.listen_udp);
     // Answers must leave from the address that was asked, so no wildcard is left.
     assert!(
         relay

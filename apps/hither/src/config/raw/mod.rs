@@ -141,7 +141,10 @@ pub(crate) enum CheckError {
     PublicMetrics,
     #[error("each of the limits must be at least 1")]
     Limits,
-    #[error("log.filter cannot be understood; try \"info\"")]
+    #[error(
+        "log.filter cannot be understood: write error, warn, info, debug, trace or off, also by part, \
+         as in \"info,hither::api=debug\""
+    )]
     LogFilter,
 }
 
@@ -156,7 +159,7 @@ impl Raw {
             return Err(CheckError::Name);
         }
         let filter = self.log.filter.parse::<tracing_subscriber::EnvFilter>();
-        if filter.is_err() {
+        if filter.is_err() || !self.log.filter.split(',').all(is_level_or_part) {
             return Err(CheckError::LogFilter);
         }
         let data_dir = data_dir(self.node.data_dir)?;
@@ -245,6 +248,13 @@ impl RawLimits {
             sockets_per_minute: self.sockets_per_minute,
         })
     }
+}
+
+/// Whether a directive says a level. A bare word that is none would be taken for a part, and silence the rest.
+fn is_level_or_part(directive: &str) -> bool {
+    let levels = ["error", "warn", "info", "debug", "trace", "off"];
+    let word = directive.trim();
+    word.contains(['=', '[']) || levels.iter().any(|level| word.eq_ignore_ascii_case(level))
 }
 
 fn data_dir(given: PathBuf) -> Result<PathBuf, CheckError> {

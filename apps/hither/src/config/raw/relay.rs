@@ -144,7 +144,12 @@ impl RawRelay {
             return Err(CheckError::RelayTls);
         }
         let mut listen_udp = places(&self.listen_udp, around.http, self.port);
-        let listen_tcp = places(&self.listen_tcp, around.http, self.port);
+        // Who names a place for UDP means the relay.
+        let named_tcp = match self.listen_tcp.as_slice() {
+            [] => &self.listen_udp,
+            named => named,
+        };
+        let listen_tcp = places(named_tcp, around.http, self.port);
         let listen_tls = places(&self.listen_tls, &[], 0);
         let relayed_ips = self.relayed(&listen_udp, &listen_tcp)?;
         let listeners = listen_udp.iter().chain(&listen_tcp).chain(&listen_tls);
