@@ -229,6 +229,14 @@ fn settings_that_contradict_each_other_are_refused() {
         ("[relay]\nmax_allocations = 0", CheckError::RelayLimits),
         ("[relay]\ndrain_seconds = 86401", CheckError::Drain),
         (
+            "[relay]\nalternate_servers = [\"9.9.9.9:1\", \"9.9.9.8:1\"]",
+            CheckError::AlternateServers,
+        ),
+        (
+            "[relay]\nalternate_servers = [\"0.0.0.0:3478\"]",
+            CheckError::AlternateServers,
+        ),
+        (
             "[relay]\nelsewhere = [\"a.example\"]",
             CheckError::SecretFile,
         ),

@@ -128,6 +128,11 @@ pub(crate) enum CheckError {
     #[error("relay.drain_seconds may be at most 86400, which is a day")]
     Drain,
     #[error(
+        "relay.alternate_servers may have one IPv4 address, one IPv6 address, or one of each, \
+         with a port that clients can send to"
+    )]
+    AlternateServers,
+    #[error(
         "relay.elsewhere and relay.previous_secret_file need relay.secret_file: \
          relays elsewhere must know the secret, and it must outlive this process"
     )]

@@ -140,6 +140,9 @@ impl RawRelay {
         if self.drain_seconds > MAX_DRAIN_SECS {
             return Err(CheckError::Drain);
         }
+        if !are_alternates(&self.alternate_servers) {
+            return Err(CheckError::AlternateServers);
+        }
         if !self.listen_tls.is_empty() && *around.tls == Tls::Off {
             return Err(CheckError::RelayTls);
         }
@@ -209,10 +212,6 @@ impl RawRelay {
         listen_udp: &[SocketAddr],
         listen_tcp: &[SocketAddr],
     ) -> Result<Vec<RelayedIp>, CheckError> {
-        let is_one_of_each = |ips: &[IpAddr]| {
-            let v4 = ips.iter().filter(|ip| ip.is_ipv4()).count();
-            v4 <= 1 && ips.len() - v4 <= 1
-        };
         let mut ips = self.relayed_ips.iter().chain(&self.external_ips);
         let stands_for_several = ips.any(|ip| ip.is_unspecified() || ip.is_multicast());
         if stands_for_several || !is_one_of_each(&self.relayed_ips) {
@@ -268,6 +267,18 @@ impl RawRelay {
             because,
         }
     }
+}
+
+fn is_one_of_each(ips: &[IpAddr]) -> bool {
+    let v4 = ips.iter().filter(|ip| ip.is_ipv4()).count();
+    v4 <= 1 && ips.len() - v4 <= 1
+}
+
+/// Whether each client can be sent to at most one of them.
+fn are_alternates(servers: &[SocketAddr]) -> bool {
+    let ips: Vec<IpAddr> = servers.iter().map(SocketAddr::ip).collect();
+    let leads_somewhere = |at: &SocketAddr| at.port() != 0 && !at.ip().is_unspecified();
+    is_one_of_each(&ips) && servers.iter().all(leads_somewhere)
 }
 
 /// The places that are named, or the relay's port on every address on which HTTP is served.
