@@ -6,7 +6,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use hither_stun::server::{Behaviour, Config, RelayedPorts, Server, Shard};
+use hither_stun::server::{Behaviour, Config, PortRange, RelayedPorts, Server, Shard};
 use mio::{Poll, Waker};
 use rand_chacha::ChaCha20Rng;
 use rand_core::SeedableRng;
@@ -19,6 +19,9 @@ use crate::mailbox::Mailbox;
 use crate::router::{Parts, Router};
 use crate::tcp::{self, Streams};
 use crate::worker::{WAKER, Worker};
+
+/// Fewer ports than this are not drawn from alone.
+const MIN_QUIET_PORTS: usize = 1_024;
 
 /// What the system granted of what the configuration asked for.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -49,7 +52,11 @@ pub(crate) fn start(config: &RelayConfig) -> Result<RelayHandle, StartError> {
         .collect::<io::Result<_>>()
         .map_err(StartError::Worker)?;
     let machine = config.machine(all);
-    let ports = Arc::new(RelayedPorts::new(&machine.relayed_ips, machine.ports));
+    let mut ports = RelayedPorts::new(&machine.relayed_ips, machine.ports);
+    if let Some(quiet) = quiet_ports(machine.ports, ephemeral_ports()) {
+        ports = ports.preferring(quiet);
+    }
+    let ports = Arc::new(ports);
     let (workers, routers) = workers(config, &machine, &ports, listeners, count)?;
     let mut handle = RelayHandle {
         streams: Streams::new(config.streams, Arc::clone(&workers)),
@@ -157,6 +164,34 @@ fn router(
     Ok(router)
 }
 
+/// The longer part of the relay's ports on either side of those that the system gives to sockets that name none:
+/// a relayed socket is opened long after its port was drawn, and must not find it taken. `None` if it is too short to
+/// be hard to guess.
+fn quiet_ports(relayed: PortRange, ephemeral: Option<PortRange>) -> Option<PortRange> {
+    let ephemeral = ephemeral?;
+    let below = PortRange {
+        first: relayed.first,
+        last: relayed.last.min(ephemeral.first.saturating_sub(1)),
+    };
+    let above = PortRange {
+        first: relayed.first.max(ephemeral.last.saturating_add(1)),
+        last: relayed.last,
+    };
+    let length = |ports: &PortRange| (ports.first..=ports.last).len();
+    let longer = std::cmp::max_by_key(below, above, length);
+    (length(&longer) >= MIN_QUIET_PORTS).then_some(longer)
+}
+
+/// What the system gives to sockets that name no port, if it says.
+fn ephemeral_ports() -> Option<PortRange> {
+    let text = std::fs::read_to_string("/proc/sys/net/ipv4/ip_local_port_range").ok()?;
+    let mut ports = text.split_whitespace().map(str::parse);
+    Some(PortRange {
+        first: ports.next()?.ok()?,
+        last: ports.next()?.ok()?,
+    })
+}
+
 #[cfg(target_os = "linux")]
 fn open_files() -> Option<u64> {
     rustix::process::getrlimit(rustix::process::Resource::Nofile).current
@@ -167,7 +202,8 @@ fn open_files() -> Option<u64> {
     None
 }
 
-#[cfg(all(test, target_os = "linux"))]
+#[cfg(test)]
+#[cfg(target_os = "linux")]
 mod tests {
     use std::net::UdpSocket;
     use std::time::Duration;
@@ -179,6 +215,25 @@ mod tests {
 
     use super::*;
     use crate::mailbox::Control;
+
+    #[test]
+    fn ports_that_the_system_gives_away_are_avoided_where_enough_are_left() {
+        let range = |first, last| PortRange { first, last };
+        let usual = Some(range(32_768, 60_999));
+        for (relayed, expected) in [
+            (PortRange::DYNAMIC, Some(range(61_000, 65_535))),
+            (range(20_000, 62_000), Some(range(20_000, 32_767))),
+            (range(40_000, 50_000), None),
+            (range(49_152, 62_023), Some(range(61_000, 62_023))),
+            (range(49_152, 62_022), None),
+            (range(1_024, 9_999), Some(range(1_024, 9_999))),
+        ] {
+            assert_eq!(quiet_ports(relayed, usual), expected);
+        }
+        assert_eq!(quiet_ports(PortRange::DYNAMIC, None), None);
+        let all = Some(range(0, u16::MAX));
+        assert_eq!(quiet_ports(PortRange::DYNAMIC, all), None);
+    }
 
     #[tokio::test]
     async fn clients_of_other_workers_stay_with_them_when_one_is_gone() {

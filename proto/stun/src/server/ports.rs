@@ -46,6 +46,8 @@ pub(super) type Token = [u8; 8];
 /// The relayed ports of one relay, and whose they are. All shards hold the same one.
 pub struct RelayedPorts {
     range: PortRange,
+    /// Where chance is tried first; within the range.
+    preferred: PortRange,
     ips: Box<[PortsOfIp]>,
     reservations: Mutex<Vec<Reservation>>,
     tenants: Mutex<Tenants>,
@@ -85,10 +87,25 @@ impl RelayedPorts {
         };
         Self {
             range,
+            preferred: range,
             ips: ips.iter().map(of_ip).collect(),
             reservations: Mutex::default(),
             tenants: Mutex::default(),
         }
+    }
+
+    /// Draws from these ports of the range as long as some of them are easily found, such as those that the system
+    /// gives to nobody else; nothing if none of them is in the range.
+    #[must_use]
+    pub fn preferring(mut self, ports: PortRange) -> Self {
+        let preferred = PortRange {
+            first: ports.first.max(self.range.first),
+            last: ports.last.min(self.range.last),
+        };
+        if preferred.first <= preferred.last {
+            self.preferred = preferred;
+        }
+        self
     }
 
     /// The shard that this relayed address belongs to; `None` if nobody has it.
@@ -166,7 +183,7 @@ impl RelayedPorts {
             }
             keeps_neighbour
         };
-        let port = draw_port(self.range, draw.even, claim, rng)?;
+        let port = draw_port((self.preferred, self.range), draw.even, claim, rng)?;
         if let Some(token) = draw.reserve {
             self.reservations().push(Reservation {
                 token,
@@ -267,26 +284,31 @@ fn decode(cell: u32) -> Option<Owner> {
     })
 }
 
-/// Draws a port that `claim` says yes to.
+/// Draws a port that `claim` says yes to: by chance from the preferred ones, then from the whole range.
 fn draw_port(
-    range: PortRange,
+    (preferred, range): (PortRange, PortRange),
     even: bool,
     mut claim: impl FnMut(u16) -> bool,
     rng: &mut impl Rng,
 ) -> Option<u16> {
-    let span = u32::from(range.last - range.first) + 1;
-    let mut port_at = |offset: u32| {
-        let port = u16::try_from(u32::from(range.first) + offset % span).ok()?;
+    let mut port_at = |of: PortRange, offset: u32| {
+        let port = u16::try_from(u32::from(of.first) + offset % span(of)).ok()?;
         let port = if even { port & !1 } else { port };
         (range.contains(port) && claim(port)).then_some(port)
     };
-    for _ in 0..RANDOM_TRIES {
-        if let Some(port) = port_at(rng.next_u32() % span) {
-            return Some(port);
+    for of in [preferred, range] {
+        for _ in 0..RANDOM_TRIES {
+            if let Some(port) = port_at(of, rng.next_u32() % span(of)) {
+                return Some(port);
+            }
         }
     }
-    let start = rng.next_u32() % span;
-    (0..span).find_map(|step| port_at(start + step))
+    let start = rng.next_u32() % span(range);
+    (0..span(range)).find_map(|step| port_at(range, start + step))
+}
+
+fn span(range: PortRange) -> u32 {
+    u32::from(range.last - range.first) + 1
 }
 
 #[cfg(test)]
@@ -402,12 +424,42 @@ mod tests {
     }
 
     #[test]
+    fn preferred_ports_are_drawn_first_and_the_others_when_they_are_taken() {
+        let preferred = PortRange {
+            first: 50_003,
+            last: u16::MAX,
+        };
+        let mut rng = rng();
+        let ports = ports(RANGE).preferring(preferred);
+        let mut draw = || {
+            let drawn = ports.draw(ANY, ANA, Instant::ZERO, &mut rng).unwrap();
+            drawn.0.port()
+        };
+        let mut drawn = [draw(), draw(), draw(), draw()];
+        drawn[..2].sort_unstable();
+        assert_eq!(drawn[..2], [50_003, 50_004]);
+        drawn[2..].sort_unstable();
+        assert_eq!(drawn[2..], [50_001, 50_002]);
+    }
+
+    #[test]
+    fn ports_outside_the_range_are_not_preferred() {
+        let elsewhere = PortRange {
+            first: 60_000,
+            last: 61_000,
+        };
+        let ports = ports(RANGE).preferring(elsewhere);
+        let drawn = ports.draw(ANY, ANA, Instant::ZERO, &mut rng()).unwrap();
+        assert!(RANGE.contains(drawn.0.port()));
+    }
+
+    #[test]
     fn the_whole_port_space_is_a_range() {
         let range = PortRange {
             first: 1,
             last: u16::MAX,
         };
-        let drawn = draw_port(range, false, |port| port == u16::MAX, &mut rng());
+        let drawn = draw_port((range, range), false, |port| port == u16::MAX, &mut rng());
         assert_eq!(drawn, Some(u16::MAX));
     }
 
