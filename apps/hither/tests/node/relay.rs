@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! `hither relay`, with coturn's own client and a small one of these tests.
 
-use std::net::SocketAddr;
+use std::io::Write as _;
+use std::net::{SocketAddr, TcpStream};
 use std::process::Command;
 
 use hither_relay::TurnCredential;
@@ -289,6 +290,10 @@ fn not_even_at_debug_does_a_line_tell_who_is_relayed() {
         let (received, _) = uclient(&relay, protocol, 5, flags);
         assert!(received > 0, "{protocol}");
     }
+    // What surely leaves a line at debug.
+    let mut no_tls = TcpStream::connect(relay.at("tls")).unwrap();
+    no_tls.write_all(b"this is no handshake\r\n").unwrap();
+    relay.until_said("a TLS handshake failed", 1);
     let (at, secret) = (relay.at("udp"), relay.secret());
     let credentials = [
         credential(&secret),
@@ -307,7 +312,6 @@ fn not_even_at_debug_does_a_line_tell_who_is_relayed() {
     relay.send("-INT");
     assert!(relay.wait().success());
     let log = std::fs::read_to_string(relay.path("err")).unwrap();
-    // Debug lines are there: that client begins with a version of TLS that nobody speaks.
     assert!(log.contains("DEBUG"), "{log}");
     let ports = [call.port(), peer.local_addr().unwrap().port()];
     let mut planted: Vec<String> = ports.map(|port| format!(":{port}")).into();
