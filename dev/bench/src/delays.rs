@@ -36,10 +36,7 @@ pub(crate) fn measure(cores: Cores, round: Duration, pool: &Pool) -> Result<(), 
     ]);
     let direct = flows::direct(FLOWS)?;
     for relation in [Relation::Pair, Relation::Peer] {
-        let contenders = Contender::ALL
-            .iter()
-            .map(|&contender| Server::with_flows(contender, cores, relation, FLOWS))
-            .collect::<Result<Vec<_>, _>>()?;
+        let contenders = Server::all_with_flows(cores, relation, FLOWS)?;
         for payload in [160, 1_200] {
             let all: Vec<_> = contenders
                 .iter()

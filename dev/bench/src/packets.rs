@@ -10,7 +10,7 @@ use crate::figures::{Table, maybe, median, ratio, whole};
 use crate::flows::{self, End, Relation};
 use crate::generator::{Shape, Tally, Traffic};
 use crate::payload::Pool;
-use crate::servers::{Contender, Server};
+use crate::servers::Server;
 
 /// What may be lost at the highest rate that counts.
 const MAX_LOSS: f64 = 0.005;
@@ -105,10 +105,7 @@ pub(crate) fn measure(cores: Cores, effort: &Effort, pool: &Pool) -> Result<(), 
     let mut lines = Vec::new();
     let direct = flows::direct(FLOWS)?;
     for relation in [Relation::Pair, Relation::Peer] {
-        let contenders = Contender::ALL
-            .iter()
-            .map(|&contender| Server::with_flows(contender, cores, relation, FLOWS))
-            .collect::<Result<Vec<_>, _>>()?;
+        let contenders = Server::all_with_flows(cores, relation, FLOWS)?;
         for payload in [160, 1_200] {
             for &(flows, burst) in &effort.patterns {
                 let shape = Shape {

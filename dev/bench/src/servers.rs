@@ -88,8 +88,18 @@ impl Server {
         Ok(server)
     }
 
+    /// Starts every contender, each with as many flows of its own.
+    pub(crate) fn all_with_flows(
+        cores: Cores,
+        relation: Relation,
+        flows: usize,
+    ) -> Result<Vec<(Self, Vec<End>)>, BenchError> {
+        let with_flows = |&contender| Self::with_flows(contender, cores, relation, flows);
+        Contender::ALL.iter().map(with_flows).collect()
+    }
+
     /// Starts what carries these flows, and connects them.
-    pub(crate) fn with_flows(
+    fn with_flows(
         contender: Contender,
         cores: Cores,
         relation: Relation,

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
-use super::secret::{self, IfMissing};
+use super::secret;
 use super::tls::TlsListeners;
 use super::{Described, Running};
 use crate::cli::RelayFlags;
@@ -55,15 +55,7 @@ async fn serve(config: &Config, flags: Flags, ready: Option<&Path>) -> Result<()
     let Some(relay) = &config.relay else {
         return Err(Failure::new("there is no relay in this configuration"));
     };
-    let secrets = secret::load(&config.access, IfMissing::Make)?;
-    for path in secret::files(&config.access) {
-        if secret::is_open_to_others(path) {
-            remark(&format!(
-                "others can read {}: chmod 600 helps",
-                path.display()
-            ));
-        }
-    }
+    let secrets = secret::at_start(&config.access)?;
     let protection = tls::prepare(config, &relay.listen_tls)?;
     let listeners = TlsListeners::bind(&relay.listen_tls)?;
     let tls_places = listeners.places();

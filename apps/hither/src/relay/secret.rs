@@ -41,6 +41,20 @@ pub(crate) enum IfMissing {
     Refuse,
 }
 
+/// As a process does when it starts: a missing file is made, and who else can read one is remarked.
+pub(crate) fn at_start(access: &Access) -> Result<Loaded, Failure> {
+    let loaded = load(access, IfMissing::Make)?;
+    for path in files(access) {
+        if is_open_to_others(path) {
+            remark(&format!(
+                "others can read {}: chmod 600 helps",
+                path.display()
+            ));
+        }
+    }
+    Ok(loaded)
+}
+
 /// What the configuration names; without a file the secret lives as long as this process.
 pub(crate) fn load(access: &Access, if_missing: IfMissing) -> Result<Loaded, Failure> {
     let mut digest = Sha256::new();
@@ -78,14 +92,14 @@ fn share(text: &[u8], digest: &mut Sha256) -> SharedSecret {
 }
 
 /// The files that hold secrets.
-pub(crate) fn files(access: &Access) -> impl Iterator<Item = &Path> {
+fn files(access: &Access) -> impl Iterator<Item = &Path> {
     let current = access.secret_file.as_deref();
     let previous = access.previous_secret_file.as_deref();
     current.into_iter().chain(previous)
 }
 
 /// Whether others than the owner can read it.
-pub(crate) fn is_open_to_others(path: &Path) -> bool {
+fn is_open_to_others(path: &Path) -> bool {
     #[cfg(unix)]
     {
         use std::os::unix::fs::PermissionsExt as _;

@@ -11,7 +11,7 @@ use super::listen::Listeners;
 use crate::config::{self, Config};
 use crate::failure::Failure;
 use crate::node::grants::RelayAccess;
-use crate::relay::secret::{self, IfMissing};
+use crate::relay::secret;
 use crate::relay::tls::TlsListeners;
 use crate::relay::{self, Described};
 use crate::tls;
@@ -46,15 +46,7 @@ pub(super) fn start<'a>(
     metrics: Option<SocketAddr>,
     protection: &tls::Protection,
 ) -> Result<Relaying<'a>, Failure> {
-    let secrets = secret::load(&config.access, IfMissing::Make)?;
-    for path in secret::files(&config.access) {
-        if secret::is_open_to_others(path) {
-            remark(&format!(
-                "others can read {}: chmod 600 helps",
-                path.display()
-            ));
-        }
-    }
+    let secrets = secret::at_start(&config.access)?;
     let mut access = RelayAccess::new(&config.access, secrets.secrets.current.clone());
     let Some(relay) = &config.relay else {
         return Ok(Relaying {
