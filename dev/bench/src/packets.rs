@@ -89,7 +89,7 @@ impl Figure {
 struct Line {
     relation: Relation,
     shape: Shape,
-    /// In the order of [`Contender::ALL`].
+    /// In the order of `Contender::ALL`.
     figures: Vec<Figure>,
     generator: f64,
 }
