@@ -14,10 +14,11 @@ use crate::metadata::packages;
 const BROWSER_ONLY: [&str; 3] = ["hither-browser", "hither-web", "hither-worker"];
 
 /// Crates that run in a browser as well as natively.
-const SHARED: [&str; 4] = [
+const SHARED: [&str; 5] = [
     "hither-api",
     "hither-crypto",
     "hither-endpoint",
+    "hither-path",
     "hither-sansio",
 ];
 

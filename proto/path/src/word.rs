@@ -1,0 +1,105 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! What one watch tells the other.
+
+use hither_sansio::{Duration, Instant};
+use serde::{Deserialize, Serialize};
+
+use crate::Config;
+
+/// A report to the other side's watch. It may be lost, doubled and reordered; every word is whole in
+/// itself, and is said again until it is acknowledged. It must be authenticated by whoever carries it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Word {
+    /// Larger for every change of `hears`; a smaller number than the last is old news.
+    pub number: u32,
+    /// The largest number of the other side's words that has arrived here.
+    pub seen: u32,
+    /// The sender does not know yet that this number has arrived: an answer is asked for.
+    pub asks: bool,
+    /// The sender of this word hears the other side on the main lane and trusts it.
+    pub hears: bool,
+}
+
+/// Both halves of the conversation between two watches.
+#[derive(Clone, Debug)]
+pub(crate) struct Talk {
+    /// What was last said here.
+    number: u32,
+    said: bool,
+    /// What the other side has acknowledged.
+    acknowledged: u32,
+    /// What the other side last said.
+    heard_number: u32,
+    heard: bool,
+    /// When to repeat, and how long to wait after that.
+    repeat_at: Instant,
+    wait: Duration,
+    /// A word is to leave now.
+    due: bool,
+}
+
+impl Talk {
+    /// Two watches that have said nothing assume that all is well.
+    pub(crate) fn new(config: &Config, now: Instant) -> Self {
+        Self {
+            number: 0,
+            said: true,
+            acknowledged: 0,
+            heard_number: 0,
+            heard: true,
+            repeat_at: now,
+            wait: config.resend,
+            due: false,
+        }
+    }
+
+    /// Whether the other side hears us on main, as far as we know.
+    pub(crate) fn is_heard(&self) -> bool {
+        self.heard
+    }
+
+    pub(crate) fn handle(&mut self, word: Word) {
+        // An old word still acknowledges; and nobody acknowledges what was never said.
+        self.acknowledged = self.acknowledged.max(word.seen.min(self.number));
+        if word.number > self.heard_number {
+            self.heard_number = word.number;
+            self.heard = word.hears;
+        }
+        self.due |= word.asks;
+    }
+
+    /// Says whether main is heard here, if that has changed, and repeats what is not acknowledged.
+    pub(crate) fn update(&mut self, hears: bool, config: &Config, now: Instant) {
+        if hears != self.said {
+            self.said = hears;
+            self.number = self.number.saturating_add(1);
+            self.wait = config.resend;
+            self.schedule(config, now);
+        } else if self.repeats() && now >= self.repeat_at {
+            self.schedule(config, now);
+        }
+    }
+
+    fn schedule(&mut self, config: &Config, now: Instant) {
+        self.due = true;
+        self.repeat_at = now + self.wait;
+        self.wait = self.wait.saturating_mul(2).min(config.longest_resend);
+    }
+
+    fn repeats(&self) -> bool {
+        self.acknowledged < self.number
+    }
+
+    pub(crate) fn poll(&mut self) -> Option<Word> {
+        core::mem::take(&mut self.due).then_some(Word {
+            number: self.number,
+            seen: self.heard_number,
+            asks: self.repeats(),
+            hears: self.said,
+        })
+    }
+
+    pub(crate) fn poll_timeout(&self) -> Option<Instant> {
+        self.repeats().then_some(self.repeat_at)
+    }
+}
