@@ -17,6 +17,7 @@ mod ident;
 pub mod limits;
 pub mod link;
 mod problem;
+pub mod sheet;
 
 pub use frame::{ClientFrame, FrameError, ServerFrame, sign_in_transcript};
 pub use http::{
