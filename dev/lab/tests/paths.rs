@@ -1,0 +1,15 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Every network with every other: who reaches whom which way, and what becomes of a call when a network changes.
+
+#![expect(clippy::expect_used, reason = "a test may fail loudly")]
+
+#[path = "paths/place.rs"]
+mod place;
+
+mod paths {
+    mod expectation;
+    mod matrix;
+    mod pair;
+    mod town;
+    mod traffic;
+}
