@@ -11,6 +11,7 @@ use rand_chacha::ChaCha20Rng;
 use rand_core::{Rng as _, SeedableRng as _};
 use serde::{Serialize, de::DeserializeOwned};
 
+use crate::network::ProbeAction;
 use crate::{
     ContactId, Event, HttpRequest, InvitationKey, LinkAction, LinkId, Method, Notice, SocketAction,
     StretchJob, Transmit, WriteBatch,
@@ -148,6 +149,10 @@ impl Base {
         self.transmit(Transmit::Link(action));
     }
 
+    pub(crate) fn probe(&mut self, action: ProbeAction) {
+        self.transmit(Transmit::Probe(action));
+    }
+
     pub(crate) fn stretch(&mut self, why: Stretching, stretch: Stretch) {
         let id = self.id();
         self.stretchings.insert(id, why);
@@ -198,10 +203,19 @@ impl Base {
     }
 
     fn transmit(&mut self, transmit: Transmit) {
+        let free = rests_on_nothing(&transmit);
         self.transmits.push_back(Waiting {
             transmit,
             behind: None,
+            free,
         });
+    }
+
+    /// What was asked for last rests on nothing that has to be stored: it need not wait for a write.
+    pub(crate) fn let_go(&mut self) {
+        if let Some(last) = self.transmits.back_mut() {
+            last.free = true;
+        }
     }
 
     /// The next batch to store. Whatever was to be done so far waits until it is stored.
@@ -214,7 +228,7 @@ impl Base {
         Some(batch)
     }
 
-    /// The next thing to do whose reasons are stored.
+    /// The next thing to do whose reasons are stored, or that has none. What is asked of one link stays in order.
     pub(crate) fn poll_transmit(&mut self) -> Option<Transmit> {
         let first = self.transmits.front()?;
         let stored = match first.behind {
@@ -223,6 +237,9 @@ impl Base {
         };
         if stored {
             return self.transmits.pop_front().map(|first| first.transmit);
+        }
+        if let Some(place) = self.first_free() {
+            return self.transmits.remove(place).map(|found| found.transmit);
         }
         if !self.records.halted {
             return None;
@@ -236,6 +253,19 @@ impl Base {
         let mut waiting = waiting.enumerate();
         let (place, _) = waiting.find(|(_, one)| takes_away(&one.transmit))?;
         self.transmits.remove(place).map(|found| found.transmit)
+    }
+
+    /// The first of what waits that rests on nothing stored, and overtakes nothing of its own link.
+    fn first_free(&self) -> Option<usize> {
+        let mut held = BTreeSet::new();
+        for (place, waiting) in self.transmits.iter().enumerate() {
+            let link = link_of(&waiting.transmit);
+            if waiting.free && link.is_none_or(|link| !held.contains(&link)) {
+                return Some(place);
+            }
+            held.extend(link);
+        }
+        None
     }
 
     pub(crate) fn poll_event(&mut self) -> Option<Event> {
@@ -357,6 +387,22 @@ fn contact_of(notice: &Notice) -> Option<ContactId> {
 struct Waiting {
     transmit: Transmit,
     behind: Option<u64>,
+    /// It rests on nothing that has to be stored.
+    free: bool,
+}
+
+/// Peer connections and captured tracks are gone with the page and make nothing known that a store would have to
+/// remember. What is sent over them is another matter.
+fn rests_on_nothing(transmit: &Transmit) -> bool {
+    matches!(transmit, Transmit::Link(action) if !matches!(action, LinkAction::Send { .. }))
+}
+
+/// The link that something is asked of.
+fn link_of(transmit: &Transmit) -> Option<LinkId> {
+    match transmit {
+        Transmit::Link(action) => action.link(),
+        _ => None,
+    }
 }
 
 /// Whether it only ends something.
@@ -520,11 +566,63 @@ mod tests {
         base.socket(SocketAction::Close);
         base.link(LinkAction::ReleaseCapture);
         let batch = base.poll_write().expect("there is a batch");
-        assert!(base.poll_transmit().is_none(), "it may still be written");
-        base.records().failed(batch.number);
         assert!(matches!(
             base.poll_transmit(),
             Some(Transmit::Link(LinkAction::ReleaseCapture))
+        ));
+        assert!(base.poll_transmit().is_none(), "the rest waits");
+        base.records().failed(batch.number);
+        assert!(base.poll_transmit().is_none(), "and goes on waiting");
+    }
+
+    #[test]
+    fn a_link_is_closed_behind_what_was_sent_over_it_unless_the_disk_is_full() {
+        let link = LinkId(7);
+        let bytes = vec![1];
+        for full in [false, true] {
+            let mut base = Base::new([0; 32], Vec::new());
+            base.records().write([1; 16], Some(vec![1]));
+            base.link(LinkAction::Send {
+                link,
+                bytes: bytes.clone(),
+            });
+            base.link(LinkAction::Close { link });
+            let batch = base.poll_write().expect("there is a batch");
+            assert!(base.poll_transmit().is_none(), "both wait");
+            if full {
+                base.records().failed(batch.number);
+            } else {
+                base.records().written(batch.number);
+                let first = base.poll_transmit();
+                assert!(matches!(
+                    first,
+                    Some(Transmit::Link(LinkAction::Send { .. }))
+                ));
+            }
+            let next = base.poll_transmit();
+            assert!(matches!(
+                next,
+                Some(Transmit::Link(LinkAction::Close { .. }))
+            ));
+        }
+    }
+
+    #[test]
+    fn what_rests_on_nothing_stored_does_not_wait_for_the_disk() {
+        let mut base = Base::new([0; 32], Vec::new());
+        base.records().write([1; 16], Some(vec![1]));
+        base.socket(SocketAction::Close);
+        base.socket(SocketAction::Send(vec![1]));
+        base.let_go();
+        base.link(LinkAction::Close { link: LinkId(1) });
+        let _batch = base.poll_write().expect("there is a batch");
+        assert!(matches!(
+            base.poll_transmit(),
+            Some(Transmit::Socket(SocketAction::Send(_)))
+        ));
+        assert!(matches!(
+            base.poll_transmit(),
+            Some(Transmit::Link(LinkAction::Close { .. }))
         ));
         assert!(base.poll_transmit().is_none(), "the rest waits");
     }
@@ -545,12 +643,12 @@ mod tests {
     fn whoever_writes_without_end_does_not_keep_others_waiting() {
         let mut base = Base::new([0; 32], Vec::new());
         base.records().write([1; 16], Some(vec![1]));
-        base.link(LinkAction::ReleaseCapture);
+        base.socket(SocketAction::Send(vec![1]));
         let first = base.poll_write().expect("there is a batch");
         base.records().write([2; 16], Some(vec![2]));
-        base.socket(SocketAction::Close);
+        base.socket(SocketAction::Send(vec![2]));
         base.records().written(first.number);
-        assert!(matches!(base.poll_transmit(), Some(Transmit::Link(_))));
+        assert!(matches!(base.poll_transmit(), Some(Transmit::Socket(_))));
         assert!(base.poll_transmit().is_none(), "its own is not stored");
         let second = base.poll_write().expect("there is a batch");
         assert!(base.poll_transmit().is_none());

@@ -22,6 +22,7 @@ use crate::contact::{Contact, Inbound, Inbox, Posted, Receipt, Source};
 use crate::leaving::Leaving;
 use crate::leftovers::{Farewell, Leftovers};
 use crate::meet::{Invitation, Joining};
+use crate::network::{Network, ProbeEvent};
 use crate::node::{Node, NodeEvent};
 use crate::payload::{Payload, Signal};
 use crate::{
@@ -87,6 +88,8 @@ pub(crate) struct Client {
     /// Last words to removed contacts, by record name.
     pub(crate) farewells: BTreeMap<String, Farewell>,
     pub(crate) leftovers: Leftovers,
+    /// What is measured of the network around this device.
+    pub(crate) network: Network,
     /// The account is being deleted.
     pub(crate) leaving: Option<Leaving>,
     pub(crate) picture: Option<Arc<[u8]>>,
@@ -117,6 +120,7 @@ impl Client {
             devices: None,
             farewells: BTreeMap::new(),
             leftovers: Leftovers::default(),
+            network: Network::default(),
             leaving: None,
             picture,
         }
@@ -644,6 +648,24 @@ impl Client {
         }
     }
 
+    // ---- the network around
+
+    pub(crate) fn probe_network(&mut self, base: &mut Base, now: Now) {
+        let actions = self
+            .network
+            .probe(&self.account.node, self.node.turn.as_ref(), now);
+        for action in actions {
+            base.probe(action);
+        }
+        base.changed();
+    }
+
+    pub(crate) fn handle_probe(&mut self, base: &mut Base, event: ProbeEvent) {
+        if self.network.handle_probe(event) {
+            base.changed();
+        }
+    }
+
     // ---- time
 
     pub(crate) fn timeout(&self) -> Option<(Instant, &'static str)> {
@@ -657,8 +679,10 @@ impl Client {
             .filter_map(|contact| contact.link_timeout().map(|at| (at, "link")));
         contacts
             .chain(links)
+            .chain(self.spare_timeout().map(|at| (at, "spare")))
             .chain(self.node.timeout().map(|at| (at, "node")))
             .chain(self.leaving_timeout().map(|at| (at, "leaving")))
+            .chain(self.network.timeout().map(|at| (at, "network")))
             .chain(
                 self.call
                     .as_ref()
@@ -689,8 +713,12 @@ impl Client {
                 }
                 self.link_gone(base, id, now);
             }
+            self.handle_spare_timeout(base, id, now);
         }
         self.call_timeout(base, now);
+        if self.network.handle_timeout(now) {
+            base.changed();
+        }
         if self.leaving_timeout().is_some_and(|at| at <= now.instant) {
             self.leaving_timed_out(base, now);
         }

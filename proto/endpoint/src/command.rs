@@ -193,6 +193,8 @@ pub enum Command {
         /// Whether to.
         relay_only: bool,
     },
+    /// Measure what the network around this device does to packets; see [`crate::View::network`].
+    ProbeNetwork,
     /// The network changed or came back, or the page became visible: look at once.
     NetworkChanged,
     /// A notice was read.

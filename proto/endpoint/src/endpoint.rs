@@ -13,6 +13,7 @@ use zeroize::Zeroizing;
 use crate::base::{Base, Purpose, Stretching, read_record};
 use crate::client::{Account, Client, Failure, Outcome, is_passing, outcome, refused};
 use crate::leaving::Leaving;
+use crate::network::ProbeEvent;
 use crate::payload::{MAX_NAME, MAX_PICTURE, is_origin};
 use crate::{
     Command, Event, HttpResponse, LinkEvent, Method, Notice, Phase, SocketAction, SocketEvent,
@@ -168,6 +169,14 @@ impl Endpoint {
     pub fn handle_link(&mut self, event: LinkEvent, now: Now) {
         if let Life::Ready(_, client) = &mut self.life {
             client.handle_link(&mut self.base, event, now);
+        }
+        self.write_out();
+    }
+
+    /// Something was measured of the network around.
+    pub fn handle_probe(&mut self, event: ProbeEvent, _now: Now) {
+        if let Life::Ready(_, client) = &mut self.life {
+            client.handle_probe(&mut self.base, event);
         }
         self.write_out();
     }
@@ -559,6 +568,7 @@ impl Client {
             Command::SendText { contact, text } => self.send_text(base, contact, &text, now),
             Command::Typing { contact } => self.typing(base, contact, now),
             Command::NetworkChanged => self.look_at_once(base, now),
+            Command::ProbeNetwork => self.probe_network(base, now),
             Command::RefreshDevices => self.ask_devices(base),
             Command::RenameDevice { device, label } => {
                 let label: String = label.trim().chars().take(64).collect();

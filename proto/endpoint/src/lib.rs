@@ -12,6 +12,7 @@
 //!     handle_socket      frames, open, closed  poll_event     → the person
 //!     handle_link        a peer connection     poll_timeout   → when to call handle_timeout
 //!     handle_stretched   Argon2id              view           → what to show, if an event says it changed
+//!     handle_probe       the network around
 //!     handle_written     the store
 //!     handle_timeout     time
 //! ```
@@ -42,6 +43,7 @@ mod leftovers;
 mod link;
 mod links;
 mod meet;
+pub mod network;
 mod node;
 mod payload;
 mod show;

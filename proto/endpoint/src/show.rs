@@ -53,6 +53,7 @@ impl Client {
             call: self.show_call(),
             devices: self.show_devices(base),
             relay_for_all: self.account.relay_for_all,
+            network: self.network.view(),
             notices: base.notices.clone(),
         }
     }

@@ -4,6 +4,7 @@
 use hither_crypto::stretch::{Stretch, Stretched};
 
 use crate::LinkAction;
+use crate::network::ProbeAction;
 
 /// One thing to do. The host does them in order but need not wait for one before the next.
 #[derive(Debug)]
@@ -15,6 +16,8 @@ pub enum Transmit {
     Socket(SocketAction),
     /// A peer connection.
     Link(LinkAction),
+    /// Measure the network around this device; answer with [`crate::Endpoint::handle_probe`].
+    Probe(ProbeAction),
     /// Run Argon2id elsewhere; answer with [`crate::Endpoint::handle_stretched`].
     Stretch(StretchJob),
 }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use hither_api::{DeviceId, Role};
 use hither_sansio::UnixTime;
 
+use crate::network::NetworkView;
 use crate::{CallId, ContactId, InvitationKey, LinkId, MessageId, Notice};
 
 /// Everything an app shows.
@@ -33,6 +34,8 @@ pub struct View {
     pub devices: Option<Vec<DeviceView>>,
     /// Whether everything goes through the relay.
     pub relay_for_all: bool,
+    /// What is known of the network around this device.
+    pub network: NetworkView,
     /// Undismissed notices, oldest first, at most 16.
     pub notices: Vec<Notice>,
 }
@@ -53,6 +56,7 @@ impl View {
             call: None,
             devices: None,
             relay_for_all: false,
+            network: NetworkView::idle(),
             notices,
         }
     }

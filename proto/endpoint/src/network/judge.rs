@@ -1,0 +1,286 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! From what was measured to what it means. Pure functions over evidence; each answers only what it can.
+
+use core::net::{IpAddr, Ipv6Addr};
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::{Climb, Direct, Filtering, Finding, Gathered, Mapping, OwnAddress, Passage, Unknown};
+use crate::CandidateKind;
+
+/// An address and port as some server saw it.
+type Seen = (IpAddr, u16);
+
+/// Where packets of one family seemed to come from, by server.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Sightings {
+    /// By URL.
+    seen: BTreeMap<String, BTreeSet<Seen>>,
+    /// The device has this address itself.
+    untranslated: bool,
+}
+
+impl Sightings {
+    /// What the candidates tell about one family.
+    ///
+    /// A relayed candidate carries the mapped address that its server saw (RFC 8839 §5.1). Where none is told, a
+    /// reflexive one stands in. A mapped address for which there is no reflexive candidate is the device's own:
+    /// such candidates are redundant and left out (RFC 8445 §5.1.3).
+    pub(super) fn of(candidates: &[Gathered], v6: bool) -> Self {
+        let mut seen: BTreeMap<String, BTreeSet<Seen>> = BTreeMap::new();
+        let reflexive: BTreeSet<Seen> = candidates
+            .iter()
+            .filter(|one| one.kind == CandidateKind::ServerReflexive)
+            .filter_map(|one| Some((one.address?, one.port)))
+            .filter(|(address, _)| address.is_ipv6() == v6)
+            .collect();
+        for one in candidates {
+            let related = one
+                .related
+                .filter(|(address, _)| address.is_ipv6() == v6 && !address.is_unspecified());
+            if let (CandidateKind::Relayed, Some(mapped)) = (one.kind, related) {
+                seen.entry(one.url.clone()).or_default().insert(mapped);
+            }
+        }
+        let mapped: BTreeSet<Seen> = seen.values().flatten().copied().collect();
+        let untranslated = !mapped.is_empty() && mapped.is_disjoint(&reflexive);
+        if mapped.is_empty() && !reflexive.is_empty() {
+            seen.insert(String::new(), reflexive);
+        }
+        Self { seen, untranslated }
+    }
+
+    /// The first address that anybody saw.
+    fn address(&self) -> Option<IpAddr> {
+        let first = self.seen.values().flatten().next();
+        first.map(|(address, _)| *address)
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.seen.is_empty()
+    }
+}
+
+/// The own address of a family.
+pub(super) fn own_address(sightings: &Sightings) -> Finding<OwnAddress> {
+    sightings
+        .address()
+        .map_or(Finding::Unknown(Unknown::NoFamily), |address| {
+            Finding::Found(OwnAddress {
+                address: address.to_string(),
+                private: is_private(address),
+            })
+        })
+}
+
+/// How addresses are mapped, from what servers on several ports, and perhaps several hosts, saw.
+pub(super) fn mapping(sightings: &Sightings, host_of: impl Fn(&str) -> String) -> Finding<Mapping> {
+    if sightings.is_empty() {
+        return Finding::Unknown(Unknown::NoAnswer);
+    }
+    if sightings.untranslated {
+        return Finding::Found(Mapping::Untranslated);
+    }
+    let mut by_host: BTreeMap<String, Vec<&BTreeSet<Seen>>> = BTreeMap::new();
+    for (url, seen) in &sightings.seen {
+        by_host.entry(host_of(url)).or_default().push(seen);
+    }
+    let Ok(across_ports) = Agreement::over(by_host.values().map(Vec::as_slice)) else {
+        return Finding::Unknown(Unknown::Contradiction);
+    };
+    let firsts: Vec<&BTreeSet<Seen>> = by_host
+        .values()
+        .filter_map(|seen| seen.first())
+        .copied()
+        .collect();
+    let Ok(across_hosts) = Agreement::of(&firsts) else {
+        return Finding::Unknown(Unknown::Contradiction);
+    };
+    Finding::Found(match (across_ports, across_hosts) {
+        (Agreement::Differs, _) => Mapping::AddressAndPortDependent,
+        (Agreement::Same, Agreement::Same) => Mapping::EndpointIndependent,
+        // Who maps alike for other hosts does so for other ports of one.
+        (Agreement::Nothing, Agreement::Same) => Mapping::EndpointIndependent,
+        (Agreement::Same, Agreement::Differs) => Mapping::AddressDependent,
+        (Agreement::Same, Agreement::Nothing) => Mapping::EndpointIndependentOrAddressDependent,
+        (Agreement::Nothing, Agreement::Differs) => Mapping::AddressOrAddressAndPortDependent,
+        (Agreement::Nothing, Agreement::Nothing) => return Finding::Unknown(Unknown::OnePort),
+    })
+}
+
+/// Whether several servers saw the same.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Agreement {
+    /// There was nothing to compare.
+    Nothing,
+    Same,
+    Differs,
+}
+
+/// Some saw the same and some did not.
+struct Contradiction;
+
+impl Agreement {
+    fn of(seen: &[&BTreeSet<Seen>]) -> Result<Self, Contradiction> {
+        let [first, others @ ..] = seen else {
+            return Ok(Self::Nothing);
+        };
+        if others.is_empty() {
+            return Ok(Self::Nothing);
+        }
+        if others.iter().all(|other| other == first) {
+            return Ok(Self::Same);
+        }
+        if others.iter().all(|other| other.is_disjoint(first)) {
+            return Ok(Self::Differs);
+        }
+        Err(Contradiction)
+    }
+
+    /// Of each group by itself; one that differs decides.
+    fn over<'a>(
+        groups: impl Iterator<Item = &'a [&'a BTreeSet<Seen>]>,
+    ) -> Result<Self, Contradiction> {
+        let mut all = Self::Nothing;
+        for group in groups {
+            all = match (all, Self::of(group)?) {
+                (Self::Differs, _) | (_, Self::Differs) => Self::Differs,
+                (Self::Same, _) | (_, Self::Same) => Self::Same,
+                (Self::Nothing, Self::Nothing) => Self::Nothing,
+            };
+        }
+        Ok(all)
+    }
+}
+
+/// What is let in. The first passage is from another port of the address that was sent to, if it is from the
+/// same address at all; a second one is from another address.
+pub(super) fn filtering(passages: &[Finding<(Passage, Nearness)>]) -> Finding<Filtering> {
+    if passages.iter().any(|one| *one == Finding::Waiting) {
+        return Finding::Waiting;
+    }
+    let found: Vec<&(Passage, Nearness)> = passages.iter().filter_map(Finding::found).collect();
+    let of = |near: Nearness| {
+        let ones = found.iter().filter(|(_, nearness)| *nearness == near);
+        ones.filter_map(|(passage, _)| arrived(*passage)).next()
+    };
+    let (same, other) = (of(Nearness::SameAddress), of(Nearness::OtherAddress));
+    Finding::Found(match (same, other) {
+        (_, Some(true)) => Filtering::EndpointIndependent,
+        (Some(false), _) => Filtering::AddressAndPortDependent,
+        (Some(true), Some(false)) => Filtering::AddressDependent,
+        (Some(true), None) => Filtering::EndpointIndependentOrAddressDependent,
+        (None, Some(false)) => Filtering::AddressOrAddressAndPortDependent,
+        (None, None) => {
+            let why = found.first().map(|(passage, _)| why_unknown(*passage));
+            return Finding::Unknown(why.unwrap_or(Unknown::NoAnswer));
+        }
+    })
+}
+
+/// Where checks came from, seen from the address that was sent to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Nearness {
+    SameAddress,
+    OtherAddress,
+}
+
+fn arrived(passage: Passage) -> Option<bool> {
+    match passage {
+        Passage::Passed { .. } => Some(true),
+        Passage::Held { .. } => Some(false),
+        Passage::Unmapped | Passage::Unrelayed | Passage::Unsent => None,
+    }
+}
+
+fn why_unknown(passage: Passage) -> Unknown {
+    match passage {
+        Passage::Unmapped => Unknown::NoAnswer,
+        Passage::Unrelayed => Unknown::NoRelay,
+        Passage::Unsent => Unknown::RelayRefuses,
+        Passage::Passed { .. } | Passage::Held { .. } => Unknown::TooLittle,
+    }
+}
+
+/// Whether UDP gets to the node and back. One answer proves it; silence counts only when all are silent.
+pub(super) fn udp(observed: Option<bool>, rungs: &[Finding<Climb>]) -> Finding<bool> {
+    let answers = |climb: &Finding<Climb>| {
+        matches!(
+            climb,
+            Finding::Found(Climb::Open { .. } | Climb::Refused { .. })
+        )
+    };
+    if observed == Some(true) || rungs.iter().any(answers) {
+        return Finding::Found(true);
+    }
+    if observed.is_none() || rungs.contains(&Finding::Waiting) {
+        return Finding::Waiting;
+    }
+    Finding::Found(false)
+}
+
+/// Whether calls can be direct.
+pub(super) fn direct(
+    udp: &Finding<bool>,
+    mapping: &Finding<Mapping>,
+    filtering: &Finding<Filtering>,
+) -> Finding<Direct> {
+    match udp {
+        Finding::Waiting => return Finding::Waiting,
+        Finding::Unknown(why) => return Finding::Unknown(*why),
+        Finding::Found(false) => return Finding::Found(Direct::SameNetworkOnly),
+        Finding::Found(true) => {}
+    }
+    if *mapping == Finding::Waiting || *filtering == Finding::Waiting {
+        return Finding::Waiting;
+    }
+    let lets_in = match filtering.found() {
+        Some(
+            Filtering::EndpointIndependent
+            | Filtering::EndpointIndependentOrAddressDependent
+            | Filtering::AddressDependent,
+        ) => Some(true),
+        Some(Filtering::AddressAndPortDependent) => Some(false),
+        Some(Filtering::AddressOrAddressAndPortDependent) | None => None,
+    };
+    let open = *filtering == Finding::Found(Filtering::EndpointIndependent);
+    match mapping.found() {
+        Some(
+            Mapping::Untranslated
+            | Mapping::EndpointIndependent
+            | Mapping::EndpointIndependentOrAddressDependent,
+        ) => Finding::Found(if lets_in == Some(true) {
+            Direct::NearlyAlways
+        } else {
+            Direct::Mostly
+        }),
+        // Whoever sends to the mapped address that others were told gets in, whatever the mapping.
+        Some(_) if open => Finding::Found(Direct::Mostly),
+        Some(
+            Mapping::AddressDependent
+            | Mapping::AddressOrAddressAndPortDependent
+            | Mapping::AddressAndPortDependent,
+        ) => Finding::Found(Direct::Seldom),
+        None if open => Finding::Found(Direct::Mostly),
+        None => Finding::Unknown(Unknown::TooLittle),
+    }
+}
+
+/// Whether an address means something only within some network.
+pub(super) fn is_private(address: IpAddr) -> bool {
+    match address {
+        IpAddr::V4(v4) => {
+            let [a, b, ..] = v4.octets();
+            // RFC 6598: shared by the customers of a provider.
+            let shared = a == 100 && (64..128).contains(&b);
+            v4.is_private() || v4.is_link_local() || v4.is_loopback() || shared
+        }
+        IpAddr::V6(v6) => is_private_v6(v6),
+    }
+}
+
+fn is_private_v6(v6: Ipv6Addr) -> bool {
+    v6.to_ipv4_mapped().map_or_else(
+        || v6.is_unique_local() || v6.is_unicast_link_local() || v6.is_loopback(),
+        |v4| is_private(v4.into()),
+    )
+}
