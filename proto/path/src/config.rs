@@ -6,8 +6,10 @@ use hither_sansio::Duration;
 /// How long a watch waits before it believes something.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Config {
-    /// No silence shorter than this raises an alarm. With a frame every 20 ms and 10 % random loss,
-    /// 120 ms of silence (five frames lost in a row) come once in half an hour.
+    /// The time between two frames. Silence for one and a half of the largest recent gaps and one frame
+    /// more raises an alarm: with 10 % random loss and 15 ms of jitter, once in about 20 minutes falsely.
+    pub frame: Duration,
+    /// No silence shorter than this raises an alarm, however regular the frames have been.
     pub floor: Duration,
     /// Silence longer than this always raises an alarm. It must be longer than the longest pause that a
     /// healthy sender makes: the encoder's discontinuous transmission, if it is on, pauses for 400 ms.
@@ -40,6 +42,7 @@ impl Config {
     #[must_use]
     pub const fn sound() -> Self {
         Self {
+            frame: Duration::from_millis(20),
             floor: Duration::from_millis(100),
             ceiling: Duration::from_millis(400),
             first: Duration::from_millis(1_000),

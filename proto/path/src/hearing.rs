@@ -105,7 +105,10 @@ impl Hearing {
     }
 
     fn threshold(&self, config: &Config, now: Instant) -> Duration {
-        let usual = self.gaps.largest(now).map(|largest| largest * 3 / 2);
+        let usual = self
+            .gaps
+            .largest(now)
+            .map(|largest| largest * 3 / 2 + config.frame);
         usual
             .unwrap_or(config.ceiling)
             .min(config.ceiling)

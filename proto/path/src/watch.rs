@@ -309,12 +309,16 @@ impl Watch {
         self.all_silent = all_silent;
     }
 
-    /// A lane keeps playing until it is silent and the other is not. Only main, once trusted, takes over
-    /// from a spare that is heard.
+    /// A lane keeps playing until it is silent and the other is not. Only main, once trusted, takes over from
+    /// a spare that is heard; and the spare from a main that is down, whatever is still in flight there.
     fn choose_lane(&mut self) {
         let other = self.playing.other();
         let must = !self.hears(self.playing) && self.hears(other);
-        let may = other == Lane::Main && self.trusted && self.hears(other);
+        let better = match other {
+            Lane::Main => self.trusted,
+            Lane::Spare => !self.trusted && !self.main.ready,
+        };
+        let may = better && self.hears(other);
         if must || may {
             self.playing = other;
             self.raise(Event::Plays { lane: other });
