@@ -46,7 +46,7 @@ mod word;
 
 pub use config::Config;
 pub use watch::{Event, Watch};
-pub use word::Word;
+pub use word::{ParseError, Word};
 
 /// A way that the sound of one call can take.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -2,13 +2,13 @@
 //! What one watch tells the other.
 
 use hither_sansio::{Duration, Instant};
-use serde::{Deserialize, Serialize};
+use thiserror::Error;
 
 use crate::Config;
 
 /// A report to the other side's watch. It may be lost, doubled and reordered; every word is whole in
 /// itself, and is said again until it is acknowledged. It must be authenticated by whoever carries it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Word {
     /// Larger for every change of `hears`; a smaller number than the last is old news.
     pub number: u32,
@@ -18,6 +18,57 @@ pub struct Word {
     pub asks: bool,
     /// The sender of this word hears the other side on the main lane and trusts it.
     pub hears: bool,
+}
+
+/// The first byte of every word.
+const VERSION: u8 = 1;
+const ASKS: u8 = 1;
+const HEARS: u8 = 2;
+
+/// Why bytes are not a word.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+pub enum ParseError {
+    /// A word has ten bytes.
+    #[error("a word of another length")]
+    Length,
+    /// The version or a flag is from a later time.
+    #[error("a word of a version that is not known")]
+    Version,
+}
+
+impl Word {
+    /// Its length on the wire.
+    pub const LEN: usize = 10;
+
+    /// Version (1), number and seen (4 each, big-endian), flags (1: asks, hears from the lowest bit on).
+    #[must_use]
+    pub fn emit(self) -> [u8; Self::LEN] {
+        let [n0, n1, n2, n3] = self.number.to_be_bytes();
+        let [s0, s1, s2, s3] = self.seen.to_be_bytes();
+        let asks = if self.asks { ASKS } else { 0 };
+        let hears = if self.hears { HEARS } else { 0 };
+        [VERSION, n0, n1, n2, n3, s0, s1, s2, s3, asks | hears]
+    }
+
+    /// Reads what `emit` wrote.
+    ///
+    /// # Errors
+    ///
+    /// If the bytes are not a word of this version.
+    pub fn parse(bytes: &[u8]) -> Result<Self, ParseError> {
+        let &[version, n0, n1, n2, n3, s0, s1, s2, s3, flags] = bytes else {
+            return Err(ParseError::Length);
+        };
+        if version != VERSION || flags & !(ASKS | HEARS) != 0 {
+            return Err(ParseError::Version);
+        }
+        Ok(Self {
+            number: u32::from_be_bytes([n0, n1, n2, n3]),
+            seen: u32::from_be_bytes([s0, s1, s2, s3]),
+            asks: flags & ASKS != 0,
+            hears: flags & HEARS != 0,
+        })
+    }
 }
 
 /// Both halves of the conversation between two watches.

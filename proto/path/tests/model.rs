@@ -222,10 +222,21 @@ proptest! {
         }
     }
 
-    /// A word survives being written and read.
+    /// A word survives being written and read, and what is read was a word.
     #[test]
     fn a_word_is_read_as_it_was_written(word in word()) {
-        let text = serde_json::to_string(&word).unwrap();
-        prop_assert_eq!(serde_json::from_str::<Word>(&text).unwrap(), word);
+        prop_assert_eq!(Word::parse(&word.emit()), Ok(word));
+    }
+
+    /// Whatever is read as a word is written the same way, and nothing else is read.
+    #[test]
+    fn bytes_are_a_word_or_refused(mut bytes in prop::collection::vec(any::<u8>(), 0..13), repaired: bool) {
+        if let [first, .., last] = bytes.as_mut_slice() && repaired {
+            *first = 1;
+            *last &= 3;
+        }
+        if let Ok(word) = Word::parse(&bytes) {
+            prop_assert_eq!(word.emit().as_slice(), bytes);
+        }
     }
 }
