@@ -236,7 +236,7 @@ proptest! {
             *last &= 3;
         }
         if let Ok(word) = Word::parse(&bytes) {
-            prop_assert_eq!(word.emit().as_slice(), bytes);
+            prop_assert_eq!(word.emit().to_vec(), bytes);
         }
     }
 }
