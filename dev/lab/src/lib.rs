@@ -51,7 +51,11 @@ pub use console::{ConsoleLine, Level};
 pub use error::{Evidence, LabError};
 pub use files::FileServer;
 pub use meddler::{Meddler, Post};
-pub use net::{Capture, Count, Counts, Firewall, Flow, Host, Net, Packet, Protocol};
+pub use net::{
+    Capture, Client, ConnectProxy, Count, Counts, Cut, Dependence, Firewall, Flow, Host, Ipv4,
+    Ipv6, Link, LinkShape, Nat, Net, Packet, Passage, Ports, Protocol, Rebinding, Router,
+    RouterConfig,
+};
 pub use node::{Node, NodeConfig, Ready};
 pub use page::{AxNode, Page};
 pub use person::{Carried, Media, PASSPHRASE, Passed, Person, PersonConfig, Shown, copy_tree};

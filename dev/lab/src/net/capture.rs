@@ -10,11 +10,9 @@ use std::time::Duration;
 
 use socket2::{Domain, Protocol as SocketProtocol, Socket, Type};
 
+use super::wire::EVERYTHING;
 use crate::LabError;
 use crate::connection::lock;
-
-/// `ETH_P_ALL`, in the byte order of the network, in which the system wants it.
-const EVERYTHING: i32 = 0x0003_u16.to_be() as i32;
 
 /// Bytes of payload that are kept of a packet: enough for the heads of everything we look for.
 const KEPT: usize = 64;

@@ -2,11 +2,12 @@
 //! Firewalls as values: which flows they let through, and what they have counted.
 
 use std::fmt::Write;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use serde_json::Value;
 
 use super::capture::Protocol;
+use super::frame::Transport;
 use crate::LabError;
 
 /// Packets between this host and others, in both directions.
@@ -57,6 +58,16 @@ impl Flow {
         }
     }
 
+    fn includes(self, transport: Transport, remote: SocketAddr) -> bool {
+        let protocol = match self.protocol {
+            Protocol::Tcp => Transport::Tcp,
+            Protocol::Udp => Transport::Udp,
+        };
+        transport == protocol
+            && self.port.is_none_or(|port| port == remote.port())
+            && self.with.is_none_or(|address| address == remote.ip())
+    }
+
     /// The match, in nft's words, where the other side is `side` (`saddr` and `sport`, or `daddr` and `dport`).
     fn matches(self, side: Side) -> String {
         let Self {
@@ -97,7 +108,7 @@ impl Side {
     }
 }
 
-/// What a host's firewall does with flows. What it does not let through it drops without an answer.
+/// What the firewall of a host or of a router does with flows. What it does not let through it drops without an answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Firewall {
     named: Vec<Flow>,
@@ -125,6 +136,15 @@ impl Firewall {
             named: flows.to_vec(),
             lets_named_through: false,
         }
+    }
+
+    /// Whether a router that has it lets this through, to the remote side or from it.
+    pub(super) fn lets_through(&self, transport: Transport, remote: SocketAddr) -> bool {
+        let named = self
+            .named
+            .iter()
+            .any(|flow| flow.includes(transport, remote));
+        named == self.lets_named_through
     }
 
     /// The commands that put it up. Loopback and IPv6's neighbour discovery are not the network's business, and

@@ -1,21 +1,14 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! A machine on the backbone.
+//! A machine with a link to the backbone.
 
 use std::net::{Ipv4Addr, Ipv6Addr};
 use std::process::Command;
-use std::sync::Arc;
 
+use super::backbone::Place;
 use super::capture::Capture;
 use super::firewall::{Counts, Firewall};
 use super::namespace::Namespace;
 use crate::LabError;
-
-/// The IPv4 ranges for documentation (RFC 5737 §3). Hosts are strewn over them, so that no two look like
-/// neighbours.
-const RANGES: [[u8; 3]; 3] = [[192, 0, 2], [198, 51, 100], [203, 0, 113]];
-
-/// Addresses of a link: network, gateway, host, broadcast.
-const LINK: u8 = 4;
 
 /// A network namespace with a link to the backbone. Dropping it ends the processes in it.
 #[derive(Debug)]
@@ -23,47 +16,47 @@ pub struct Host {
     namespace: Namespace,
     ipv4: Ipv4Addr,
     ipv6: Ipv6Addr,
-    /// The other end of the link.
-    _backbone: Arc<Namespace>,
+    /// Clients of a router have none.
+    place: Option<Place>,
 }
 
 impl Host {
-    pub(super) fn new(name: &str, number: u8, backbone: &Arc<Namespace>) -> Result<Self, LabError> {
-        let range = RANGES[usize::from(number) % RANGES.len()];
-        let link = number / 3;
-        let first = link.checked_mul(LINK).ok_or_else(|| {
-            LabError::Unexpected("the ranges for documentation are used up".to_owned())
-        })?;
-        let at = |offset| Ipv4Addr::new(range[0], range[1], range[2], first + offset);
-        let at_v6 = |host| Ipv6Addr::new(0x2001, 0xdb8, 0, number.into(), 0, 0, 0, host);
-        let host = Self {
-            namespace: Namespace::new(name)?,
-            ipv4: at(2),
-            ipv6: at_v6(2),
-            _backbone: Arc::clone(backbone),
-        };
-        backbone.ip(&format!(
-            "link add to-{number} type veth peer name eth0 netns {netns}\n\
-             address add {gateway}/30 dev to-{number}\n\
-             address add {gateway_v6}/64 dev to-{number}\n\
-             link set to-{number} up\n",
-            netns = host.netns(),
-            gateway = at(1),
-            gateway_v6 = at_v6(1),
-        ))?;
-        host.namespace.ip(&format!(
+    /// A machine with a place of its own on the backbone.
+    pub(super) fn new(name: &str, place: Place) -> Result<Self, LabError> {
+        let namespace = Namespace::new(name)?;
+        let (ipv4, ipv6) = (place.ipv4(), place.at_v6(2));
+        place.link(&namespace, "eth0", "")?;
+        namespace.ip(&format!(
             "address add {ipv4}/30 dev eth0\n\
              address add {ipv6}/64 dev eth0\n\
              link set eth0 up\n\
              route add default via {gateway}\n\
              route add default via {gateway_v6}\n",
-            ipv4 = host.ipv4,
-            ipv6 = host.ipv6,
-            gateway = at(1),
-            gateway_v6 = at_v6(1),
+            gateway = place.gateway(),
+            gateway_v6 = place.gateway_v6(),
         ))?;
-        host.namespace.wait_for_link("eth0")?;
-        Ok(host)
+        namespace.wait_for_link("eth0")?;
+        place.backbone().add_host([ipv4.into(), ipv6.into()]);
+        Ok(Self {
+            namespace,
+            ipv4,
+            ipv6,
+            place: Some(place),
+        })
+    }
+
+    /// A machine whose links somebody else has laid.
+    pub(super) fn behind(namespace: Namespace, ipv4: Ipv4Addr, ipv6: Ipv6Addr) -> Self {
+        Self {
+            namespace,
+            ipv4,
+            ipv6,
+            place: None,
+        }
+    }
+
+    pub(super) fn namespace(&self) -> &Namespace {
+        &self.namespace
     }
 
     /// The namespace, as `ip netns` knows it: for [`NodeConfig`](crate::NodeConfig),
@@ -127,5 +120,14 @@ impl Host {
     /// When the system gives no such socket.
     pub fn capture(&self) -> Result<Capture, LabError> {
         self.inside(Capture::start)?
+    }
+}
+
+impl Drop for Host {
+    fn drop(&mut self) {
+        if let Some(place) = &self.place {
+            let addresses = [self.ipv4.into(), self.ipv6.into()];
+            place.backbone().remove_host(addresses);
+        }
     }
 }

@@ -22,26 +22,42 @@
 //! What is left to others: routers with their NATs, and links that are slow or lose packets. A host does not
 //! mind what its link leads to.
 
+mod backbone;
 mod capture;
+mod client;
+mod dice;
 mod firewall;
+mod forwarder;
+mod frame;
 mod host;
+mod lane;
+mod link;
 mod namespace;
+mod nat;
+mod proxy;
+mod router;
+mod routing;
+mod wire;
 
-use std::cell::Cell;
 use std::sync::Arc;
 
 use crate::LabError;
-use namespace::Namespace;
+use backbone::Backbone;
 
 pub use capture::{Capture, Packet, Protocol};
+pub use client::Client;
 pub use firewall::{Count, Counts, Firewall, Flow};
 pub use host::Host;
+pub use lane::{LinkShape, Passage};
+pub use link::{Cut, Link};
+pub use nat::{Dependence, Nat, Ports, Rebinding};
+pub use proxy::ConnectProxy;
+pub use router::{Ipv4, Ipv6, Router, RouterConfig};
 
-/// A backbone that hosts are linked to. A host keeps it up for as long as it lives.
+/// A backbone that hosts and routers are linked to. They keep it up for as long as they live.
 #[derive(Debug)]
 pub struct Net {
-    backbone: Arc<Namespace>,
-    hosts: Cell<u8>,
+    backbone: Arc<Backbone>,
 }
 
 impl Net {
@@ -53,11 +69,8 @@ impl Net {
     /// system's tools fail.
     pub fn new() -> Result<Self, LabError> {
         namespace::remove_leftovers();
-        let backbone = Namespace::new("backbone")?;
-        backbone.route_between_links()?;
         Ok(Self {
-            backbone: Arc::new(backbone),
-            hosts: Cell::new(0),
+            backbone: Backbone::new()?,
         })
     }
 
@@ -84,9 +97,16 @@ impl Net {
     ///
     /// When the system's tools fail, or there are no more addresses.
     pub fn host(&self, name: &str) -> Result<Host, LabError> {
-        let number = self.hosts.get();
-        self.hosts.set(number.saturating_add(1));
-        Host::new(name, number, &self.backbone)
+        Host::new(name, self.backbone.place()?)
+    }
+
+    /// A new router with a public address, linked to the backbone; clients are behind it.
+    ///
+    /// # Errors
+    ///
+    /// When the system's tools fail, or there are no more addresses.
+    pub fn router(&self, name: &str, config: &RouterConfig) -> Result<Router, LabError> {
+        Router::on_backbone(name, config, &self.backbone)
     }
 }
 

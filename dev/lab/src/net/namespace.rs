@@ -57,6 +57,14 @@ impl Namespace {
         Ok(())
     }
 
+    /// The same for one address family, `-4` or `-6`, where the words do not say which.
+    pub(super) fn ip_of(&self, family: &str, commands: &str) -> Result<(), LabError> {
+        let mut ip = Command::new("ip");
+        ip.args([family, "-n", &self.name, "-batch", "-"]);
+        fed(&mut ip, commands)?;
+        Ok(())
+    }
+
     /// Runs `nft` in this namespace with this input, and gives what it printed.
     pub(super) fn nft(&self, args: &[&str], input: &str) -> Result<String, LabError> {
         fed(self.command("nft").args(args), input)
@@ -88,6 +96,12 @@ impl Namespace {
     pub(super) fn route_between_links(&self) -> Result<(), LabError> {
         self.switch("ipv4/ip_forward", "1")?;
         self.switch("ipv6/conf/all/forwarding", "1")
+    }
+
+    /// No interface has IPv6 from now on.
+    pub(super) fn without_ipv6(&self) -> Result<(), LabError> {
+        self.switch("ipv6/conf/all/disable_ipv6", "1")?;
+        self.switch("ipv6/conf/default/disable_ipv6", "1")
     }
 
     /// Sets one of the switches below `/proc/sys/net`.
