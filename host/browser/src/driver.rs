@@ -10,6 +10,7 @@ use std::collections::VecDeque;
 use std::rc::{Rc, Weak};
 
 use hither_crypto::stretch::{StretchParams, Stretched};
+use hither_endpoint::network::ProbeEvent;
 use hither_endpoint::{
     Command, Config, Endpoint, Event, HttpResponse, LinkEvent, SocketAction, SocketEvent, Transmit,
     View, WriteBatch,
@@ -20,6 +21,7 @@ use wasm_bindgen_futures::spawn_local;
 use web_sys::{EventTarget, HtmlMediaElement};
 
 use crate::listen::{Listener, Timer};
+use crate::probe::Probes;
 use crate::socket::Socket;
 use crate::store::Store;
 use crate::sys::{get, text, window};
@@ -126,6 +128,7 @@ enum Input {
     Http(HttpResponse),
     Socket(SocketEvent),
     Link(LinkEvent),
+    Probe(ProbeEvent),
     Stretched(u32, Option<Stretched>),
     Written(u64),
     WriteFailed(u64),
@@ -140,6 +143,7 @@ struct Inner {
     store: Store,
     socket: Socket,
     links: Links,
+    probes: Probes,
     stretching: StretchWorker,
     timer: RefCell<Option<(Instant, Timer)>>,
     to_show: Cell<bool>,
@@ -167,6 +171,10 @@ impl Inner {
                 let inner = inner.clone();
                 move |event| feed(&inner, Input::Link(event))
             };
+            let on_probe = {
+                let inner = inner.clone();
+                move |event| feed(&inner, Input::Probe(event))
+            };
             let on_stretched = {
                 let inner = inner.clone();
                 move |id, key| feed(&inner, Input::Stretched(id, key))
@@ -187,6 +195,7 @@ impl Inner {
                 store,
                 socket: Socket::new(Rc::new(on_socket)),
                 links: Links::new(Rc::new(on_link)),
+                probes: Probes::new(Rc::new(on_probe)),
                 stretching: StretchWorker::new(Rc::new(on_stretched)),
                 timer: RefCell::default(),
                 to_show: Cell::default(),
@@ -272,6 +281,7 @@ impl Inner {
             Input::Http(response) => machine.handle_http(response, now),
             Input::Socket(event) => machine.handle_socket(event, now),
             Input::Link(event) => machine.handle_link(event, now),
+            Input::Probe(event) => machine.handle_probe(event, now),
             Input::Stretched(id, key) => machine.handle_stretched(id, key, now),
             Input::Written(number) => machine.handle_written(number, now),
             Input::WriteFailed(number) => machine.handle_write_failed(number, now),
@@ -328,6 +338,7 @@ impl Inner {
                 self.socket.carry_out(action);
             }
             Transmit::Link(action) => self.links.carry_out(action),
+            Transmit::Probe(action) => self.probes.carry_out(action),
             Transmit::Stretch(job) => self.stretching.derive(&job),
             _ => tracing::error!("the machine asks for something unknown"),
         }
@@ -338,6 +349,7 @@ impl Inner {
             Event::ViewChanged => return self.show_soon(),
             Event::Locked => {
                 self.links.drop_everything();
+                self.probes.stop();
                 self.stretching.stop();
             }
             _ => {}

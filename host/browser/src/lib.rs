@@ -17,6 +17,7 @@ mod lock;
 // The worker is a module of its own, with a start function: it cannot be linked into the page.
 #[path = "../../worker/src/message.rs"]
 mod message;
+mod probe;
 mod socket;
 mod store;
 mod streams;

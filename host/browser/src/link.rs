@@ -461,7 +461,7 @@ impl Link {
 }
 
 /// `createOffer` repeats the candidates gathered so far; each of them travels by itself.
-fn without_candidates(sdp: &str) -> String {
+pub(crate) fn without_candidates(sdp: &str) -> String {
     sdp.split_inclusive('\n')
         .filter(|line| {
             !line.starts_with("a=candidate:") && !line.starts_with("a=end-of-candidates")
@@ -469,7 +469,7 @@ fn without_candidates(sdp: &str) -> String {
         .collect()
 }
 
-fn configuration(ice: &IceConfig) -> web_sys::RtcConfiguration {
+pub(crate) fn configuration(ice: &IceConfig) -> web_sys::RtcConfiguration {
     let urls: Array = ice
         .urls
         .iter()
