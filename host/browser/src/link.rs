@@ -6,6 +6,7 @@
 
 mod channel;
 mod media;
+mod sizing;
 mod stats;
 mod watchdog;
 
@@ -513,7 +514,11 @@ async fn sample(link: Weak<Link>) {
 impl Link {
     fn look(&self, stats: &Stats, counters: [Counters; 3], answered: bool) {
         let mids = match &*self.transceivers.borrow() {
-            Some(transceivers) => transceivers.mids(),
+            Some(transceivers) => {
+                let mids = transceivers.mids();
+                transceivers.adapt(stats.outgoing(&mids));
+                mids
+            }
             None => return,
         };
         let traffic = stats.traffic(&mids);
@@ -521,7 +526,7 @@ impl Link {
             (self.around.unprotected)(self.id);
         }
         self.report_path(stats.path());
-        self.report_media(media_report(traffic, counters));
+        self.report_media(media_report(stats, traffic, counters));
     }
 
     fn report_path(&self, path: Option<PathReport>) {
@@ -546,12 +551,14 @@ impl Link {
     }
 }
 
-fn media_report(traffic: [Traffic; 3], counters: [Counters; 3]) -> MediaReport {
+fn media_report(stats: &Stats, traffic: [Traffic; 3], counters: [Counters; 3]) -> MediaReport {
     MediaReport {
         frames_decoded: traffic.iter().map(|slot| slot.frames_decoded).sum(),
         sealed: counters.iter().map(|slot| slot.sealed).sum(),
         opened: counters.iter().map(|slot| slot.opened).sum(),
         refused: counters.iter().map(|slot| slot.refused).sum(),
+        sound: stats.sound(),
+        pictures: stats.pictures(),
     }
 }
 

@@ -35,6 +35,18 @@ extern "C" {
     #[wasm_bindgen(method, catch, js_name = setCodecPreferences)]
     pub(crate) fn prefer_codecs(this: &Preferring, codecs: &Array) -> Result<(), JsValue>;
 
+    /// `RTCRtpSender`, whose parameters have members that `web-sys` does not know.
+    pub(crate) type Sending;
+    #[wasm_bindgen(method, catch, js_name = getParameters)]
+    pub(crate) fn parameters(this: &Sending) -> Result<Object, JsValue>;
+    #[wasm_bindgen(method, catch, js_name = setParameters)]
+    pub(crate) fn set_parameters(this: &Sending, parameters: &Object) -> Result<Promise, JsValue>;
+
+    /// `MediaStreamTrack`, whose settings are a type too many.
+    pub(crate) type Track;
+    #[wasm_bindgen(method, js_name = getSettings)]
+    pub(crate) fn settings(this: &Track) -> Object;
+
     /// W3C WebRTC Encoded Transform.
     #[wasm_bindgen(js_name = RTCRtpScriptTransform)]
     pub(crate) type ScriptTransform;

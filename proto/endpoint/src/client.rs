@@ -641,8 +641,8 @@ impl Client {
                 contact.abandon_link(base, now);
                 self.link_gone(base, id, now);
             }
-            LinkEvent::Media { .. }
-            | LinkEvent::Unprotected { .. }
+            LinkEvent::Media { report, .. } => contact.link_media(report, now),
+            LinkEvent::Unprotected { .. }
             | LinkEvent::CaptureFailed { .. }
             | LinkEvent::ScreenEnded => {}
         }

@@ -46,6 +46,7 @@ mod meet;
 pub mod network;
 mod node;
 mod payload;
+mod quality;
 mod show;
 mod stream;
 mod talk;
@@ -61,7 +62,7 @@ pub use event::{Event, Notice};
 pub use ident::{CallId, ContactId, InvitationKey, LinkId, MessageId};
 pub use link::{
     Candidate, CandidateKind, CaptureKind, DescriptionKind, IceConfig, LinkAction, LinkEvent,
-    LinkRole, LinkState, MediaReport, PathReport, TransportProtocol,
+    LinkRole, LinkState, MediaReport, PathReport, PicturesReport, SoundReport, TransportProtocol,
 };
 pub use transmit::{
     HttpFailure, HttpRequest, HttpResponse, Method, SocketAction, SocketEvent, StretchJob,

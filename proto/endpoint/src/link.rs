@@ -211,6 +211,44 @@ pub struct MediaReport {
     pub opened: u64,
     /// Frames the worker refused: wrong key, altered, replayed.
     pub refused: u64,
+    /// How the other side's sound came through.
+    pub sound: SoundReport,
+    /// How pictures came through, both ways.
+    pub pictures: PicturesReport,
+}
+
+/// What came of sound, as W3C webrtc-stats `inbound-rtp` counts it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub struct SoundReport {
+    /// `packetsReceived`
+    pub packets: u64,
+    /// `packetsLost`
+    pub lost: u64,
+    /// `totalSamplesReceived`, the concealed ones too
+    pub samples: u64,
+    /// `concealedSamples`: made up, because what belonged there did not come in time
+    pub concealed: u64,
+    /// `silentConcealedSamples`: of these, the ones that are silence
+    pub concealed_by_silence: u64,
+    /// `fecPacketsReceived`: packets with repair of an earlier one (RFC 6716 §2.1.7)
+    pub repaired: u64,
+}
+
+/// What came of pictures, camera and screen together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub struct PicturesReport {
+    /// `inbound-rtp.packetsReceived`
+    pub packets: u64,
+    /// `inbound-rtp.packetsLost`
+    pub lost: u64,
+    /// `inbound-rtp.nackCount`: times that we asked for lost packets (RFC 4585 §6.2.1)
+    pub asked_again: u64,
+    /// `inbound-rtp.retransmittedPacketsReceived` (RFC 4588)
+    pub came_again: u64,
+    /// `outbound-rtp.nackCount`: times that the other side asked
+    pub asked_of_us: u64,
+    /// `outbound-rtp.retransmittedPacketsSent`
+    pub sent_again: u64,
 }
 
 /// What the camera button and its siblings stand for.

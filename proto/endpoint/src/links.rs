@@ -11,9 +11,10 @@ use hither_sansio::{Duration, Instant, Now};
 use crate::base::Base;
 use crate::contact::{Contact, MOMENT};
 use crate::payload::{LinkOffer, MAX_CANDIDATES, Signal, WireCandidate};
+use crate::quality::media_words;
 use crate::{
     CallId, Candidate, CandidateKind, DescriptionKind, IceConfig, LinkAction, LinkId, LinkRole,
-    LinkState, PathReport, Route, RouteView, TimelineEntry, TransportProtocol,
+    LinkState, MediaReport, PathReport, Route, RouteView, TimelineEntry, TransportProtocol,
 };
 
 /// Lines of a timeline; of more, the oldest go.
@@ -59,6 +60,8 @@ pub(crate) struct Link {
     deadline: Option<Instant>,
     path: Option<PathReport>,
     timeline: Vec<TimelineEntry>,
+    /// The last count of what came and went, and when it was taken.
+    media: Option<(Instant, MediaReport)>,
 }
 
 /// What a link's time-out means to its owner.
@@ -128,6 +131,7 @@ impl Contact {
                 .then_some(now.instant + CONNECT_WITHIN),
             path: None,
             timeline: Vec::new(),
+            media: None,
         };
         link.note(now, "link opened".to_owned());
         let token = link.token;
@@ -488,6 +492,13 @@ impl Contact {
         }
     }
 
+    /// What came and went so far ends the timeline. Nobody is told: the next look at the path shows it.
+    pub(crate) fn link_media(&mut self, report: MediaReport, now: Now) {
+        if let Some(link) = &mut self.link {
+            link.media = Some((now.instant, report));
+        }
+    }
+
     /// Which way bytes go, if over an open link.
     pub(crate) fn route(&self) -> Option<RouteView> {
         let link = self.link.as_ref()?;
@@ -498,12 +509,22 @@ impl Contact {
         Some(RouteView {
             route: route_of(path),
             rtt_ms: path.rtt_ms,
-            timeline: link.timeline.clone(),
+            timeline: link.timeline(),
         })
     }
 }
 
 impl Link {
+    /// What happened so far.
+    pub(crate) fn timeline(&self) -> Vec<TimelineEntry> {
+        let mut timeline = self.timeline.clone();
+        timeline.extend(self.media.map(|(at, media)| TimelineEntry {
+            at_ms: millis(at.saturating_since(self.opened)),
+            what: media_words(&media),
+        }));
+        timeline
+    }
+
     fn note(&mut self, now: Now, what: String) {
         if self.timeline.len() >= MAX_TIMELINE {
             self.timeline.remove(0);

@@ -1,17 +1,22 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! The three transceivers of a link, each with both its frame transforms.
+//! The three transceivers of a link, each with both its frame transforms, its codecs, and its share of the path.
+
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
 
 use hither_endpoint::LinkId;
-use js_sys::{Array, Uint8Array};
+use js_sys::{Array, Promise, Uint8Array};
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::spawn_local;
 use web_sys::{
     MediaStreamTrack, RtcRtpReceiver, RtcRtpTransceiver, RtcRtpTransceiverDirection, Worker,
 };
 
+use super::sizing::{Outgoing, Size, Sizing};
 use crate::message::{Direction, Slot, TransformOptions, emit};
 use crate::sys::{
-    PeerConnection, Preferring, ScriptTransform, error_name, get, object, set, settled, text,
+    PeerConnection, Preferring, ScriptTransform, Sending, Track, error_name, get, number, object,
+    set, settled, text,
 };
 
 /// One track for each [`Slot`].
@@ -20,11 +25,35 @@ pub(crate) type Tracks = [Option<MediaStreamTrack>; 3];
 /// The codecs that survive having their payload encrypted, the preferred one first, and repair of lost
 /// packets. H.264 would not be packetised at all, and AV1 frames are altered on their way.
 const VIDEO: [&str; 3] = ["video/vp8", "video/vp9", "video/rtx"];
-const SOUND: [&str; 1] = ["audio/opus"];
+
+/// Every packet repeats the sound of the one before it (RFC 2198): a lost packet in twenty is not heard. The
+/// browser puts both together before the transform, so that they are sealed as one frame. Opus in this order
+/// has its own in-band repair on (RFC 7587 `useinbandfec`) and discontinuous transmission off.
+const SOUND: [&str; 2] = ["audio/red", "audio/opus"];
+
+/// What the screen may use of the path, bit/s.
+const SCREEN_BPS: f64 = 2_500_000.0;
+
+/// Lines of a camera that does not say how many it has.
+const USUAL_HEIGHT: f64 = 720.0;
 
 /// The transceivers, once they exist.
 #[derive(Debug)]
-pub(super) struct Transceivers([RtcRtpTransceiver; 3]);
+pub(super) struct Transceivers {
+    all: [RtcRtpTransceiver; 3],
+    sizing: RefCell<Sizing>,
+    /// What the camera's sender was last told.
+    told: Rc<Cell<Option<Shape>>>,
+}
+
+/// How the camera's picture is sent.
+#[derive(Clone, Copy, Debug, PartialEq)]
+struct Shape {
+    /// `maxBitrate`, bit/s
+    most_bps: f64,
+    /// `scaleResolutionDownBy`
+    divisor: f64,
+}
 
 impl Transceivers {
     /// The offerer's: made here, each with its transforms at once.
@@ -73,31 +102,86 @@ impl Transceivers {
 
     fn of(transceivers: Vec<RtcRtpTransceiver>) -> Result<Self, JsValue> {
         let three: Vec<_> = transceivers.into_iter().take(3).collect();
-        match three.try_into() {
-            Ok(three) => Ok(Self(three)),
-            Err(_) => Err(JsValue::from("the offer has too few media sections")),
+        let Ok(all) = <[RtcRtpTransceiver; 3]>::try_from(three) else {
+            return Err(JsValue::from("the offer has too few media sections"));
+        };
+        let made = Self {
+            all,
+            sizing: RefCell::default(),
+            told: Rc::default(),
+        };
+        made.share_out();
+        Ok(made)
+    }
+
+    /// Sound goes first, before pictures; letters of a screen before a face.
+    fn share_out(&self) {
+        let [sound, camera, screen] = &self.all;
+        let most = [("maxBitrate", SCREEN_BPS.into())];
+        for tuned in [tune(sound, "high", &[]), tune(screen, "medium", &most)] {
+            spawn_local(async move { drop(tuned.await) });
         }
+        self.shape(camera.sender().track().as_ref());
+    }
+
+    /// Lets the camera's picture follow the path.
+    pub(super) fn adapt(&self, outgoing: Outgoing) {
+        self.sizing.borrow_mut().look(outgoing);
+        let [_, camera, _] = &self.all;
+        self.shape(camera.sender().track().as_ref());
+    }
+
+    /// Tells the camera's sender how to send this track, unless it was told so already. What it refuses it is
+    /// told again.
+    fn shape(&self, track: Option<&MediaStreamTrack>) {
+        let [_, camera, _] = &self.all;
+        let size = self.sizing.borrow().size();
+        let shape = Shape {
+            most_bps: f64::from(size.most_bps()),
+            divisor: divisor(track, size),
+        };
+        if self.told.replace(Some(shape)) == Some(shape) {
+            return;
+        }
+        let told = Rc::clone(&self.told);
+        let tuned = tune(
+            camera,
+            "low",
+            &[
+                ("maxBitrate", shape.most_bps.into()),
+                ("scaleResolutionDownBy", shape.divisor.into()),
+            ],
+        );
+        spawn_local(async move {
+            if tuned.await.is_err() {
+                told.set(None);
+            }
+        });
     }
 
     /// Puts tracks into the senders, or takes them out. The connection does it in the order of the calls.
     pub(super) fn feed(&self, tracks: &Tracks) {
-        for (transceiver, track) in self.0.iter().zip(tracks) {
+        for (transceiver, track) in self.all.iter().zip(tracks) {
             let replaced = transceiver.sender().replace_track(track.as_ref());
             // Fails if the link was closed meanwhile, and then it does not matter.
             spawn_local(async move { drop(settled(replaced).await) });
+        }
+        let [_, camera, _] = tracks;
+        if camera.is_some() {
+            self.shape(camera.as_ref());
         }
     }
 
     /// What arrives.
     pub(super) fn remote_tracks(&self) -> Tracks {
-        self.0
+        self.all
             .each_ref()
             .map(|transceiver| Some(transceiver.receiver().track()))
     }
 
     /// Names of the media sections, by which statistics are told apart.
     pub(super) fn mids(&self) -> [Option<String>; 3] {
-        self.0.each_ref().map(RtcRtpTransceiver::mid)
+        self.all.each_ref().map(RtcRtpTransceiver::mid)
     }
 }
 
@@ -162,4 +246,52 @@ fn prefer_codecs(transceiver: &RtcRtpTransceiver, slot: Slot) {
     if let Err(error) = preferring.prefer_codecs(&preferred) {
         tracing::debug!(reason = error_name(&error), "codecs cannot be chosen");
     }
+}
+
+/// By how much the camera's picture is made smaller in both directions.
+fn divisor(track: Option<&MediaStreamTrack>, size: Size) -> f64 {
+    let height = track.and_then(|track| {
+        let track: &Track = track.unchecked_ref();
+        number(&track.settings(), "height")
+    });
+    size.divisor(height.unwrap_or(USUAL_HEIGHT))
+}
+
+/// Sets a sender's priority, in the browser's pacing and on the wire (RFC 8837), and more of its only encoding.
+/// Says later whether that was taken. A browser that does not know one of these members leaves it alone.
+fn tune(
+    transceiver: &RtcRtpTransceiver,
+    priority: &str,
+    more: &[(&str, JsValue)],
+) -> impl Future<Output = Result<JsValue, JsValue>> + use<> {
+    let asked = ask(transceiver, priority, more);
+    async move {
+        let taken = match asked {
+            Ok(asked) => settled(asked).await,
+            Err(error) => Err(error),
+        };
+        if let Err(error) = &taken {
+            tracing::debug!(reason = error_name(error), "a sender cannot be tuned");
+        }
+        taken
+    }
+}
+
+fn ask(
+    transceiver: &RtcRtpTransceiver,
+    priority: &str,
+    more: &[(&str, JsValue)],
+) -> Result<Promise, JsValue> {
+    let sender = transceiver.sender();
+    let sender: &Sending = sender.unchecked_ref();
+    let parameters = sender.parameters()?;
+    let encodings: Array = get(&parameters, "encodings").unchecked_into();
+    for encoding in encodings.iter() {
+        set(&encoding, "priority", &priority.into());
+        set(&encoding, "networkPriority", &priority.into());
+        for (name, value) in more {
+            set(&encoding, name, value);
+        }
+    }
+    sender.set_parameters(&parameters)
 }

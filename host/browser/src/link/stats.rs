@@ -3,10 +3,11 @@
 
 use std::net::{IpAddr, Ipv6Addr};
 
-use hither_endpoint::{CandidateKind, PathReport, TransportProtocol};
+use hither_endpoint::{CandidateKind, PathReport, PicturesReport, SoundReport, TransportProtocol};
 use js_sys::Map;
 use wasm_bindgen::prelude::*;
 
+use super::sizing::Outgoing;
 use super::watchdog::Traffic;
 use crate::sys::{count, number, text};
 
@@ -21,8 +22,7 @@ impl Stats {
 
     /// The selected pair, if there is one.
     pub(crate) fn path(&self) -> Option<PathReport> {
-        let transport = self.all("transport").into_iter().next()?;
-        let pair = self.by_id(&text(&transport, "selectedCandidatePairId")?)?;
+        let pair = self.selected_pair()?;
         let local = self.by_id(&text(&pair, "localCandidateId")?)?;
         let remote = self.by_id(&text(&pair, "remoteCandidateId")?)?;
         Some(PathReport {
@@ -57,6 +57,70 @@ impl Stats {
             traffic.frames_decoded += count(stream, "framesDecoded");
         });
         traffic
+    }
+
+    /// What came of sound, and what became of the rest.
+    pub(crate) fn sound(&self) -> SoundReport {
+        let mut report = SoundReport::default();
+        for stream in self.of_kind("inbound-rtp", "audio") {
+            report.packets += count(&stream, "packetsReceived");
+            report.lost += count(&stream, "packetsLost");
+            report.samples += count(&stream, "totalSamplesReceived");
+            report.concealed += count(&stream, "concealedSamples");
+            report.concealed_by_silence += count(&stream, "silentConcealedSamples");
+            report.repaired += count(&stream, "fecPacketsReceived");
+        }
+        report
+    }
+
+    /// What came of pictures, and what was asked for again in both directions.
+    pub(crate) fn pictures(&self) -> PicturesReport {
+        let mut report = PicturesReport::default();
+        for stream in self.of_kind("inbound-rtp", "video") {
+            report.packets += count(&stream, "packetsReceived");
+            report.lost += count(&stream, "packetsLost");
+            report.asked_again += count(&stream, "nackCount");
+            report.came_again += count(&stream, "retransmittedPacketsReceived");
+        }
+        for stream in self.of_kind("outbound-rtp", "video") {
+            report.asked_of_us += count(&stream, "nackCount");
+            report.sent_again += count(&stream, "retransmittedPacketsSent");
+        }
+        report
+    }
+
+    /// What there is room for on the way out, and whether the camera uses it.
+    pub(crate) fn outgoing(&self, mids: &[Option<String>; 3]) -> Outgoing {
+        let available = self
+            .selected_pair()
+            .filter(|pair| number(pair, "availableOutgoingBitrate").is_some());
+        let [_, camera, _] = mids;
+        let of_camera = |stream: &JsValue| camera.is_some() && text(stream, "mid") == *camera;
+        let mut outgoing = Outgoing {
+            available_bps: available.map(|pair| count(&pair, "availableOutgoingBitrate")),
+            ..Outgoing::default()
+        };
+        for stream in self
+            .of_kind("outbound-rtp", "video")
+            .iter()
+            .filter(|it| of_camera(it))
+        {
+            let reason = text(stream, "qualityLimitationReason");
+            outgoing.machine_is_busy |= reason.as_deref() == Some("cpu");
+            outgoing.camera_runs |= count(stream, "framesEncoded") > 0;
+        }
+        outgoing
+    }
+
+    fn selected_pair(&self) -> Option<JsValue> {
+        let transport = self.all("transport").into_iter().next()?;
+        self.by_id(&text(&transport, "selectedCandidatePairId")?)
+    }
+
+    fn of_kind(&self, which: &str, kind: &str) -> Vec<JsValue> {
+        let mut all = self.all(which);
+        all.retain(|stream| text(stream, "kind").as_deref() == Some(kind));
+        all
     }
 
     fn by_id(&self, id: &str) -> Option<JsValue> {
