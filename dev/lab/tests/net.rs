@@ -4,6 +4,7 @@
 
 mod net {
     mod hosts;
+    mod links;
     mod measure;
     mod routers;
 }

@@ -109,9 +109,9 @@ impl Client {
     pub fn bring_up(&self, number: usize) -> Result<(), LabError> {
         let uplink = self.numbered(number)?;
         let namespace = self.host.namespace();
-        let interface = &uplink.interface;
-        namespace.ip(&format!("link set {interface} up\n{}", uplink.routes()))?;
-        namespace.wait_for_link(interface)?;
+        // The system has forgotten routes, and addresses of IPv6.
+        uplink.set_up(namespace)?;
+        namespace.wait_for_link(&uplink.interface)?;
         if self.uplinks.len() > 1 {
             namespace.ip(&uplink.own_table())?;
         }
@@ -143,11 +143,9 @@ impl Uplink {
     }
 
     fn set_up(&self, namespace: &Namespace) -> Result<(), LabError> {
-        let (interface, addresses) = (&self.interface, self.plug.addresses(&self.interface));
-        namespace.ip(&format!(
-            "{addresses}link set {interface} up\n{}",
-            self.routes()
-        ))
+        let interface = &self.interface;
+        let (addresses, routes) = (self.plug.addresses(interface), self.routes());
+        namespace.ip(&format!("link set {interface} up\n{addresses}{routes}"))
     }
 
     /// The way to everybody, after those of the uplinks before it.

@@ -23,7 +23,7 @@ use rustix::event::{EventfdFlags, Timespec, epoll, eventfd};
 
 use super::backbone::Backbone;
 use super::dice::Dice;
-use super::frame::Frame;
+use super::frame::{Frame, Transport};
 use super::lane::Lane;
 use super::link::{Line, Way};
 use super::routing::{Routing, UPLINK};
@@ -229,6 +229,10 @@ impl State {
             let Some(frame) = from.wire.receive() else {
                 return;
             };
+            // What systems tell each other about the link itself goes no further than that.
+            if frame.destination().ip().is_multicast() && frame.transport() != Transport::Udp {
+                continue;
+            }
             let now = self.now();
             self.enter(port, Stage::Coming, frame, now);
         }

@@ -354,10 +354,10 @@ impl Plug {
         };
         let ipv4 = self
             .ipv4
-            .map(|ip| format!("address add {ip}/{length} dev {interface}\n"));
+            .map(|ip| format!("address replace {ip}/{length} dev {interface}\n"));
         let ipv6 = self
             .ipv6
-            .map(|ip| format!("address add {ip}/64 dev {interface}\n"));
+            .map(|ip| format!("address replace {ip}/64 dev {interface}\n"));
         [ipv4, ipv6].into_iter().flatten().collect()
     }
 

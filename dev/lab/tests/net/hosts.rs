@@ -14,7 +14,7 @@ use hither_lab::{Counts, Firewall, Flow, Host, LabError, Net, Protocol};
 const IN_VAIN: Duration = Duration::from_millis(400);
 
 /// How long to wait for what must.
-const IN_TIME: Duration = Duration::from_secs(20);
+pub(super) const IN_TIME: Duration = Duration::from_secs(20);
 
 #[test]
 fn hosts_reach_each_other_over_the_backbone_in_both_families() -> Result<(), LabError> {
@@ -143,7 +143,7 @@ fn nothing_is_left_after_a_panic_or_of_a_dead_process() -> Result<(), LabError> 
     Ok(())
 }
 
-fn names() -> Vec<String> {
+pub(super) fn names() -> Vec<String> {
     let names = std::fs::read_dir(Path::new("/run/netns")).expect("there are namespaces");
     names
         .map(|name| {
@@ -175,24 +175,24 @@ fn settled(host: &Host) -> Result<Counts, LabError> {
     }
 }
 
-fn tcp(from: &Host, to: &Host, ip: IpAddr) -> Result<Option<IpAddr>, LabError> {
+pub(super) fn tcp(from: &Host, to: &Host, ip: IpAddr) -> Result<Option<IpAddr>, LabError> {
     tcp_at(from, to, SocketAddr::new(ip, 7), IN_TIME)
 }
 
-fn tcp_passes(from: &Host, to: &Host, at: SocketAddr) -> Result<bool, LabError> {
+pub(super) fn tcp_passes(from: &Host, to: &Host, at: SocketAddr) -> Result<bool, LabError> {
     Ok(tcp_at(from, to, at, IN_VAIN)?.is_some())
 }
 
-fn udp(from: &Host, to: &Host, ip: IpAddr) -> Result<Option<IpAddr>, LabError> {
+pub(super) fn udp(from: &Host, to: &Host, ip: IpAddr) -> Result<Option<IpAddr>, LabError> {
     udp_at(from, to, SocketAddr::new(ip, 7), IN_TIME)
 }
 
-fn udp_passes(from: &Host, to: &Host, at: SocketAddr) -> Result<bool, LabError> {
+pub(super) fn udp_passes(from: &Host, to: &Host, at: SocketAddr) -> Result<bool, LabError> {
     Ok(udp_at(from, to, at, IN_VAIN)?.is_some())
 }
 
 /// Says hello and hears it again; whom the other host saw, if that worked in time.
-fn tcp_at(
+pub(super) fn tcp_at(
     from: &Host,
     to: &Host,
     at: SocketAddr,
@@ -218,7 +218,7 @@ fn tcp_at(
 }
 
 /// The same in datagrams.
-fn udp_at(
+pub(super) fn udp_at(
     from: &Host,
     to: &Host,
     at: SocketAddr,
