@@ -11,7 +11,7 @@ use hither_endpoint::{
     CallDirection, CallId, CallStage, CallView, ContactId, ContactState, ContactView,
     ConversationView, Delivery, DeviceView, EndReason, InvitationKey, InvitationState,
     InvitationView, JoinStage, JoiningView, MeView, MessageId, MessageView, NodeState, Notice,
-    PastCallView, Phase, Route, RouteView, TimelineEntry, View,
+    PastCallView, Phase, Route, RouteView, TimelineEntry, TransportProtocol, View,
 };
 use hither_sansio::UnixTime;
 use leptos::prelude::*;
@@ -324,6 +324,8 @@ fn route(route: Route, rtt_ms: u32) -> RouteView {
     };
     RouteView {
         route,
+        protocol: TransportProtocol::Udp,
+        spare: route != Route::Relay,
         rtt_ms: Some(rtt_ms),
         timeline: vec![
             line(0, "gathering started"),

@@ -3,11 +3,13 @@
 //!
 //! What went wrong comes first, what to do second. No blame, no codes, no exclamation marks.
 
+pub(crate) mod network;
+
 use hither_api::Role;
 use hither_browser::StartError;
 use hither_endpoint::{
     CallDirection, ContactId, ContactState, Delivery, EndReason, NodeState, Notice, Route,
-    TimelineEntry,
+    TimelineEntry, TransportProtocol,
 };
 use hither_sansio::UnixTime;
 
@@ -77,6 +79,8 @@ pub(crate) const NOTHING_ELSE: &str = "Nothing else: no address on disk, no call
     no line in a log about you.";
 pub(crate) const CALL_NUMBER: &str =
     "Read this number to each other: if both see the same, nobody is in between";
+pub(crate) const SPARE: &str = "A second way through the relay stands ready. If this one is lost, sound moves there at \
+    once.";
 pub(crate) const RECONNECTING: &str = "The connection broke. Mending it…";
 /// The page cannot start.
 pub(crate) fn start_failed(why: &StartError) -> Words {
@@ -666,6 +670,37 @@ pub(crate) fn route(route: Option<Route>) -> RouteWords {
 /// `12 ms`.
 pub(crate) fn rtt(rtt_ms: Option<u32>) -> String {
     rtt_ms.map_or_else(String::new, |rtt| format!("{rtt} ms"))
+}
+
+/// What a path is carried by.
+pub(crate) fn carried(route: Route, protocol: TransportProtocol) -> String {
+    let over = network::transport(protocol);
+    match route {
+        Route::Relay => format!(
+            "To the relay over {over}. Adds latency: the round trip is longer than a direct one."
+        ),
+        Route::SameNetwork | Route::Direct => format!("Over {over}."),
+    }
+}
+
+/// How a path was found, as a text to pass on.
+pub(crate) fn timeline_text(
+    name: &str,
+    carried: Option<&str>,
+    rtt_ms: Option<u32>,
+    timeline: &[TimelineEntry],
+) -> String {
+    let mut text = format!("Hither: path {name}");
+    let measured = rtt_ms.map(|rtt| format!("{rtt} ms there and back"));
+    for part in carried.into_iter().chain(measured.as_deref()) {
+        text.push_str(". ");
+        text.push_str(part.trim_end_matches('.'));
+    }
+    for entry in timeline {
+        text.push_str(&format!("\n{}  {}", timeline_time(entry), entry.what));
+    }
+    text.push('\n');
+    text
 }
 
 /// `0.42 s`.

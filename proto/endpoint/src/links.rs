@@ -508,6 +508,8 @@ impl Contact {
         let path = link.path.as_ref()?;
         Some(RouteView {
             route: route_of(path),
+            protocol: path.protocol,
+            spare: self.spare_carries(),
             rtt_ms: path.rtt_ms,
             timeline: link.timeline(),
         })

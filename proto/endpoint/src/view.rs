@@ -7,7 +7,7 @@ use hither_api::{DeviceId, Role};
 use hither_sansio::UnixTime;
 
 use crate::network::NetworkView;
-use crate::{CallId, ContactId, InvitationKey, LinkId, MessageId, Notice};
+use crate::{CallId, ContactId, InvitationKey, LinkId, MessageId, Notice, TransportProtocol};
 
 /// Everything an app shows.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -162,6 +162,10 @@ pub enum ContactState {
 pub struct RouteView {
     /// Which of the three.
     pub route: Route,
+    /// What leaves this device is carried by: to the other side, or to the relay.
+    pub protocol: TransportProtocol,
+    /// Another way stands ready, through the relay, for when this one is lost.
+    pub spare: bool,
     /// Measured round trip in milliseconds.
     pub rtt_ms: Option<u32>,
     /// Candidates tried and chosen, for the curious.

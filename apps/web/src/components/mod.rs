@@ -21,6 +21,6 @@ pub(crate) use icon::{Glyph, Icon};
 pub(crate) use modal::{ConfirmDialog, Modal};
 pub(crate) use notices::Notices;
 pub(crate) use qr::QrCode;
-pub(crate) use route::RouteBadge;
+pub(crate) use route::{Around, RouteBadge};
 pub(crate) use safety::SafetyNumber;
 pub(crate) use switch::Switch;

@@ -7,7 +7,7 @@ use leptos::prelude::*;
 use web_sys::Node;
 use web_sys::wasm_bindgen::JsCast as _;
 
-use super::{Glyph, Icon};
+use super::{CopyButton, Glyph, Icon};
 use crate::words;
 
 fn glyph(route: Option<Route>) -> Glyph {
@@ -19,12 +19,23 @@ fn glyph(route: Option<Route>) -> Glyph {
     }
 }
 
+/// What may be said of the network around, and the way to its page.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Around {
+    /// Why it goes through the relay, as far as that is known.
+    pub(crate) why_not_direct: Signal<&'static str>,
+    /// To the page.
+    pub(crate) on_look: Callback<()>,
+}
+
 /// The icon; a touch opens the explanation below it.
 #[component]
 pub(crate) fn RouteBadge(
     /// The way; nothing is the mailbox.
     #[prop(into)]
     route: Signal<Option<RouteView>>,
+    /// The network around.
+    around: Around,
     /// For tests.
     testid: &'static str,
 ) -> impl IntoView {
@@ -57,7 +68,7 @@ pub(crate) fn RouteBadge(
             </button>
             <Show when=move || open.get()>
                 <div class="route-popover" role="dialog" aria-label="The path, explained">
-                    <RouteExplanation route />
+                    <RouteExplanation route around on_look=move || open.set(false) />
                 </div>
             </Show>
         </div>
@@ -91,13 +102,33 @@ fn close_from_outside(place: NodeRef<Div>, open: RwSignal<bool>) {
 
 /// What the path is, who sees what on it, and how it was found.
 #[component]
-pub(crate) fn RouteExplanation(#[prop(into)] route: Signal<Option<RouteView>>) -> impl IntoView {
+pub(crate) fn RouteExplanation(
+    #[prop(into)] route: Signal<Option<RouteView>>,
+    around: Around,
+    on_look: impl Fn() + Copy + Send + 'static,
+) -> impl IntoView {
     let kind = Memo::new(move |_| route.with(|route| route.as_ref().map(|route| route.route)));
     let rtt = move || route.with(|route| route.as_ref().and_then(|route| route.rtt_ms));
     let timeline = move || {
         route
             .with(|route| route.as_ref().map(|route| route.timeline.clone()))
             .unwrap_or_default()
+    };
+    let carried = move || {
+        route.with(|route| {
+            route
+                .as_ref()
+                .map(|route| words::carried(route.route, route.protocol))
+        })
+    };
+    let spare = move || route.with(|route| route.as_ref().is_some_and(|route| route.spare));
+    let exported = Signal::derive(move || {
+        let name = words::route(kind.get()).name;
+        words::timeline_text(name, carried().as_deref(), rtt(), &timeline())
+    });
+    let look = move |_| {
+        on_look();
+        around.on_look.run(());
     };
     let sight = move || {
         let rows = words::route(kind.get()).sight.iter();
@@ -114,6 +145,16 @@ pub(crate) fn RouteExplanation(#[prop(into)] route: Signal<Option<RouteView>>) -
                 </Show>
             </h3>
             <p>{move || words::route(kind.get()).what}</p>
+            <Show when=move || carried().is_some()>
+                <p class="hint" data-testid="route-transport">{carried}</p>
+            </Show>
+            <Show when=spare>
+                <p class="hint" data-testid="route-spare">{words::SPARE}</p>
+            </Show>
+            <Show when=move || kind.get() == Some(Route::Relay)>
+                <h4>"Why not direct"</h4>
+                <p class="hint" data-testid="route-why">{move || around.why_not_direct.get()}</p>
+            </Show>
             <h4>"Who could see what"</h4>
             <dl class="sight">{sight}</dl>
             <Show when=move || !timeline().is_empty()>
@@ -124,8 +165,12 @@ pub(crate) fn RouteExplanation(#[prop(into)] route: Signal<Option<RouteView>>) -
                             <li><time>{words::timeline_time(&entry)}</time>" "<span>{entry.what}</span></li>
                         }).collect_view()}
                     </ol>
+                    <CopyButton text=exported label="Copy" testid="timeline-copy" />
                 </details>
             </Show>
+            <button type="button" class="button small" data-testid="route-network" on:click=look>
+                <Icon glyph=Glyph::Direct />"Your network"
+            </button>
         </div>
     }
 }

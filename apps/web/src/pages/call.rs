@@ -10,7 +10,7 @@ use leptos::prelude::*;
 use super::tiles::{Sound, VideoTile};
 use crate::components::{Avatar, Glyph, Icon, IconButton, Modal, RouteBadge};
 use crate::dom::{self, clock};
-use crate::state::{App, Tone};
+use crate::state::{App, Screen, Tone};
 use crate::words;
 
 /// The person at the other end, while there is a call.
@@ -155,12 +155,24 @@ fn Over(app: App, partner: Memo<Option<ContactView>>, reason: EndReason) -> impl
             app.send(Command::Call { contact, video });
         }
     };
+    // The way was at fault, perhaps this side's.
+    let failed = reason == EndReason::Lost;
+    let look = move |_| {
+        let contact = partner.with_untracked(|partner| partner.as_ref().map(|partner| partner.id));
+        app.send(Command::DismissCall);
+        app.go(Screen::Network(contact));
+    };
     view! {
         <div class="call-over" role="status">
             <Avatar name picture size="large" />
             <h2>"Call ended"</h2>
             <p>{move || words::end_reason(reason, incoming.get(), &name.get())}</p>
             <div class="actions">
+                {failed.then(|| view! {
+                    <button type="button" class="button quiet" data-testid="call-network" on:click=look>
+                        <Icon glyph=Glyph::Direct />"Your network"
+                    </button>
+                })}
                 <button type="button" class="button" data-testid="call-again" on:click=again>
                     <Icon glyph=Signal::derive(move || words::call_glyph(video.get())) />
                     {move || words::call_anew(false, video.get())}
@@ -198,6 +210,7 @@ fn CallHeader(
     let name = name_of(partner);
     let route = Memo::new(move |_| app.call.with(|call| call.as_ref()?.route.clone()));
     let number = Memo::new(move |_| app.call.with(|call| call.as_ref()?.number.clone()));
+    let caller = Memo::new(move |_| app.call.with(|call| Some(call.as_ref()?.contact)));
     let status = status(app, stage);
     view! {
         <header class="call-header">
@@ -215,7 +228,7 @@ fn CallHeader(
                 </p>
             </Show>
             <Show when=move || route.with(Option::is_some)>
-                <RouteBadge route testid="call-route-icon" />
+                <RouteBadge route around=app.around(move || caller.get()) testid="call-route-icon" />
             </Show>
             <IconButton
                 glyph=Signal::derive(move || if small.get() { Glyph::Grow } else { Glyph::Shrink })

@@ -83,7 +83,7 @@ fn ConversationHeader(
                     <span class="bar-sub">{move || sub_line(contact)}</span>
                 </span>
             </button>
-            <RouteBadge route testid="route-icon" />
+            <RouteBadge route around=app.around(move || Some(id)) testid="route-icon" />
             <IconButton glyph=Glyph::Phone label="Voice call" testid="call-voice"
                 disabled=Signal::derive(move || !may_call.get())
                 on_press=move || app.send(Command::Call { contact: id, video: false }) />

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Keys, and what the icons of the paths mean.
 
-use hither_endpoint::Route;
+use hither_endpoint::{Phase, Route};
 use leptos::prelude::*;
 
 use crate::components::{Glyph, Icon, Modal};
-use crate::state::{App, Panel, SHORTCUTS};
+use crate::state::{App, Panel, SHORTCUTS, Screen};
 use crate::words;
 
 #[component]
@@ -27,6 +27,16 @@ pub(crate) fn HelpDialog(app: App) -> impl IntoView {
                     <dd>{words::route(*route).what}</dd>
                 }).collect_view()}
             </dl>
+            <Show when=move || app.phase.get() == Phase::Ready>
+                <div class="actions start">
+                    <button type="button" class="button" data-testid="help-network" on:click=move |_| {
+                        app.close_panel();
+                        app.go(Screen::Network(None));
+                    }>
+                        <Icon glyph=Glyph::Direct />"Your network"
+                    </button>
+                </div>
+            </Show>
         </Modal>
     }
 }

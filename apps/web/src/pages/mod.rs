@@ -9,6 +9,7 @@ mod help;
 mod home;
 mod invite;
 mod join;
+mod network;
 mod onboarding;
 mod root;
 mod settings;

@@ -13,6 +13,7 @@ use super::help::HelpDialog;
 use super::home::Sidebar;
 use super::invite::InviteDialog;
 use super::join::JoinDialog;
+use super::network::NetworkPage;
 use super::onboarding::OnboardingPage;
 use super::settings::SettingsPage;
 use super::unlock::UnlockPage;
@@ -88,15 +89,22 @@ fn Shell(app: App) -> impl IntoView {
     let contact = Memo::new(move |_| screen.get().contact());
     let details = Memo::new(move |_| match screen.get() {
         Screen::Contact(contact) => Some(contact),
-        Screen::Home | Screen::Conversation(_) | Screen::Settings => None,
+        Screen::Home | Screen::Conversation(_) | Screen::Settings | Screen::Network(_) => None,
     });
     let settings = Memo::new(move |_| screen.get() == Screen::Settings);
+    let network = Memo::new(move |_| matches!(screen.get(), Screen::Network(_)));
     let home = Memo::new(move |_| screen.get() == Screen::Home);
     let small = RwSignal::new(false);
     // A new call is shown in full.
     Effect::new(move || {
         if !call.get() {
             small.set(false);
+        }
+    });
+    // Whoever looks at the network during a call wants to see it.
+    Effect::new(move || {
+        if network.get() {
+            small.set(true);
         }
     });
     view! {
@@ -119,6 +127,7 @@ fn Shell(app: App) -> impl IntoView {
                 <OfflineBanner app testid="offline-banner" />
                 {move || contact.get().map(|contact| view! { <ConversationPage app contact /> })}
                 {move || settings.get().then(|| view! { <SettingsPage app /> })}
+                {move || network.get().then(|| view! { <NetworkPage app /> })}
                 {move || home.get().then(|| view! { <Nothing app /> })}
             </div>
             {move || details.get().map(|contact| view! { <ContactPage app contact /> })}

@@ -10,7 +10,7 @@ use wasm_bindgen_futures::spawn_local;
 
 use crate::components::{Glyph, Icon, IconButton, PictureField, Switch};
 use crate::dom::node;
-use crate::state::{App, Confirmation, Panel};
+use crate::state::{App, Confirmation, Panel, Screen};
 use crate::words;
 
 #[component]
@@ -25,6 +25,7 @@ pub(crate) fn SettingsPage(app: App) -> impl IntoView {
                 <Profile app />
                 <Devices app />
                 <Privacy app />
+                <Around app />
                 <About app />
                 <Leaving app />
             </div>
@@ -199,6 +200,21 @@ fn Privacy(app: App) -> impl IntoView {
                 </button>
                 <button type="button" class="button" data-testid="settings-help" on:click=move |_| app.show(Panel::Help)>
                     <Icon glyph=Glyph::Help />"Keys and icons"
+                </button>
+            </div>
+        </section>
+    }
+}
+
+#[component]
+fn Around(app: App) -> impl IntoView {
+    view! {
+        <section class="card">
+            <h3>"Your network"</h3>
+            <p class="hint">{words::network::LEAD}</p>
+            <div class="actions start">
+                <button type="button" class="button" data-testid="network-open" on:click=move |_| app.go(Screen::Network(None))>
+                    <Icon glyph=Glyph::Direct />"Look at it"
                 </button>
             </div>
         </section>

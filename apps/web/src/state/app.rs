@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use hither_api::link::Link;
 use hither_browser::{Client, Hooks, StartError, Stream};
+use hither_endpoint::network::NetworkView;
 use hither_endpoint::{
     CallDirection, CallStage, CallView, Command, ContactId, ContactState, ContactView,
     ConversationView, DeviceView, Event, InvitationView, JoiningView, MeView, NodeState, Notice,
@@ -18,6 +19,7 @@ use web_sys::wasm_bindgen::JsValue;
 
 use super::ring::Ringing;
 use super::{Preferences, Screen, Tone, arrival};
+use crate::components::Around;
 use crate::dom;
 use crate::words;
 
@@ -90,6 +92,7 @@ pub(crate) struct App {
     pub(crate) call: Memo<Option<CallView>>,
     pub(crate) devices: Memo<Option<Vec<DeviceView>>>,
     pub(crate) relay_for_all: Memo<bool>,
+    pub(crate) network: Memo<NetworkView>,
     pub(crate) notices: Memo<Vec<Notice>>,
 }
 
@@ -130,6 +133,7 @@ impl App {
             call: part!(call),
             devices: part!(devices),
             relay_for_all: part!(relay_for_all),
+            network: part!(network),
             notices: part!(notices),
         };
         app.listen_for_shortcuts();
@@ -306,6 +310,25 @@ impl App {
                 _ => None,
             }
         })
+    }
+
+    /// What the explanation of a path may say of the network around, and the way to its page.
+    pub(crate) fn around(
+        self,
+        contact: impl Fn() -> Option<ContactId> + Copy + Send + Sync + 'static,
+    ) -> Around {
+        let why_not_direct = Signal::derive(move || {
+            let asked = self.relay_for_all.get()
+                || contact()
+                    .and_then(|id| self.contact_now(id))
+                    .is_some_and(|contact| contact.relay_only);
+            self.network
+                .with(|view| words::network::why_not_direct(view, asked))
+        });
+        Around {
+            why_not_direct,
+            on_look: Callback::new(move |()| self.go(Screen::Network(untrack(contact)))),
+        }
     }
 
     fn follow_ring(self) {
@@ -528,7 +551,9 @@ fn focus_after(before: Screen, now: Screen) {
         }
         (Screen::Contact(_), _) => dom::focus::first("[data-testid=\"contact-close\"]"),
         (Screen::Home, None) => {}
-        (Screen::Conversation(_) | Screen::Settings, _) => dom::focus::first("#main"),
+        (Screen::Conversation(_) | Screen::Settings | Screen::Network(_), _) => {
+            dom::focus::first("#main");
+        }
     }
 }
 

@@ -14,6 +14,8 @@ pub(crate) enum Screen {
     Contact(ContactId),
     /// About this person and device.
     Settings,
+    /// About the network around; with whom one came from.
+    Network(Option<ContactId>),
 }
 
 impl Screen {
@@ -22,14 +24,15 @@ impl Screen {
         match self {
             Self::Home => 0,
             Self::Conversation(_) | Self::Settings => 1,
-            Self::Contact(_) => 2,
+            Self::Contact(_) | Self::Network(_) => 2,
         }
     }
 
     /// One step back.
     pub(crate) fn parent(self) -> Self {
         match self {
-            Self::Contact(contact) => Self::Conversation(contact),
+            Self::Contact(contact) | Self::Network(Some(contact)) => Self::Conversation(contact),
+            Self::Network(None) => Self::Settings,
             Self::Home | Self::Conversation(_) | Self::Settings => Self::Home,
         }
     }
@@ -38,7 +41,7 @@ impl Screen {
     pub(crate) fn contact(self) -> Option<ContactId> {
         match self {
             Self::Conversation(contact) | Self::Contact(contact) => Some(contact),
-            Self::Home | Self::Settings => None,
+            Self::Home | Self::Settings | Self::Network(_) => None,
         }
     }
 
@@ -49,6 +52,7 @@ impl Screen {
             Self::Conversation(_) => "conversation",
             Self::Contact(_) => "contact",
             Self::Settings => "settings",
+            Self::Network(_) => "network",
         }
     }
 }
