@@ -34,6 +34,34 @@ pub(crate) enum Request {
         /// The base key.
         key: Secret<32>,
     },
+    /// One link is the warm spare of another: it carries nothing until that one falls silent.
+    Pair {
+        /// The link of the call.
+        main: u32,
+        /// Its spare.
+        spare: u32,
+    },
+    /// Whether sound is expected on a main link, so that its silence means something.
+    Expect {
+        /// Which link.
+        link: u32,
+        /// The other side sends sound.
+        sound: bool,
+    },
+    /// A link is connected, or no more.
+    Up {
+        /// Which link.
+        link: u32,
+        /// It is.
+        up: bool,
+    },
+    /// What the other side's watch says of a main link.
+    Word {
+        /// Which link.
+        link: u32,
+        /// From its [`News::Word`].
+        word: Vec<u8>,
+    },
     /// Forget the keys of a link; its frames are dropped from now on.
     Forget {
         /// Which link.
@@ -98,12 +126,50 @@ pub(crate) enum Response {
         /// What came out; absent if it could not run.
         key: Option<Secret<32>>,
     },
+    /// What the watch has to say.
+    Watch {
+        /// Which link, or that of whose pair.
+        link: u32,
+        /// What.
+        news: News,
+    },
     /// The counters of a link.
     Counted {
         /// From the request.
         link: u32,
         /// One for each transceiver, in the order of [`Slot`].
         counters: [Counters; 3],
+    },
+}
+
+/// What the watch over a link and its spare tells the page.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum News {
+    /// Sound is expected on this link, and does not come.
+    Silent,
+    /// Sound comes on this link again.
+    Heard,
+    /// Whether expected sound comes at all.
+    Sound {
+        /// By one of the two.
+        heard: bool,
+    },
+    /// Whether sound leaves by the spare, too, so that pictures are to take it.
+    Open {
+        /// It does.
+        open: bool,
+    },
+    /// The other side's picture comes by the other link now.
+    Picture {
+        /// Which picture.
+        slot: Slot,
+        /// By the spare.
+        spare: bool,
+    },
+    /// To be carried to the other side's watch.
+    Word {
+        /// A few bytes.
+        word: Vec<u8>,
     },
 }
 
