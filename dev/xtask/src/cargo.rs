@@ -25,6 +25,9 @@ const SHARED: [&str; 5] = [
 /// The package whose tests start browsers.
 const LABORATORY: &str = "hither-lab";
 
+/// Its tests of networks: the routers and links themselves, and calls through them.
+const NETWORKS: [&str; 2] = ["net", "paths"];
+
 /// Turns on the tests that start browsers. Lints compile them too, so that the two agree.
 const E2E: [&str; 2] = ["--features", "hither-lab/e2e"];
 
@@ -73,6 +76,15 @@ pub(crate) fn release(root: &Path) -> Result<(), TaskError> {
 
 /// The tests that start browsers and nodes: those of the laboratory.
 pub(crate) fn e2e(root: &Path, chosen: &[String]) -> Result<(), TaskError> {
+    suites(root, |_| true, chosen)
+}
+
+/// Those of them that are about networks.
+pub(crate) fn lab(root: &Path, chosen: &[String]) -> Result<(), TaskError> {
+    suites(root, |suite| NETWORKS.contains(&suite), chosen)
+}
+
+fn suites(root: &Path, wanted: impl Fn(&str) -> bool, chosen: &[String]) -> Result<(), TaskError> {
     let mut command = native(root, "test");
     command
         .args(E2E)
@@ -80,7 +92,7 @@ pub(crate) fn e2e(root: &Path, chosen: &[String]) -> Result<(), TaskError> {
         .arg("--no-fail-fast");
     for package in packages(root)? {
         if package.name == LABORATORY {
-            let suites = package.tests.iter();
+            let suites = package.tests.iter().filter(|suite| wanted(suite));
             command.args(suites.flat_map(|suite| ["--test", suite]));
         }
     }

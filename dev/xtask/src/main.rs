@@ -27,6 +27,8 @@ Tasks:
   test    everything, from a clean clone: the tools that tests need, all of `check`, unit, property
           and vector tests, documentation, licences, the release build, and the tests in Chromium
   e2e     only the release build and the tests in Chromium; words after `e2e` choose among them
+  lab     only those of networks: routers of every type, and calls between them; words after `lab`
+          choose among them
   bench   the release build and the benches; words after `bench` name those to run
   bench relay [--quick] [--only <names>]
           the relay beside coturn and a bare forwarder, without a build of the client
@@ -86,6 +88,7 @@ fn main() -> ExitCode {
         Some("check") => check(&mut steps),
         Some("test") => test(&mut steps),
         Some("e2e") => e2e(&mut steps, &rest),
+        Some("lab") => lab(&mut steps, &rest),
         Some("bench") => match rest.split_first() {
             Some((name, options)) if name == "relay" => bench_relay(&mut steps, options),
             _ => bench(&mut steps, &rest),
@@ -125,6 +128,15 @@ fn e2e(steps: &mut Steps, chosen: &[String]) {
     // Without a binary there is nothing to test.
     if steps.run_or_stop("release build", cargo::release) {
         steps.run("tests in Chromium", |root| cargo::e2e(root, chosen));
+    }
+}
+
+/// Where network namespaces are not allowed, its tests say so and pass.
+fn lab(steps: &mut Steps, chosen: &[String]) {
+    if steps.run_or_stop("tools", tools::install)
+        && steps.run_or_stop("release build", cargo::release)
+    {
+        steps.run("the laboratory", |root| cargo::lab(root, chosen));
     }
 }
 

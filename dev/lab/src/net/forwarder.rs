@@ -20,6 +20,8 @@ use std::time::{Duration, Instant};
 
 use rustix::buffer::spare_capacity;
 use rustix::event::{EventfdFlags, Timespec, epoll, eventfd};
+use rustix::process::setpriority_process;
+use rustix::thread::gettid;
 
 use super::backbone::Backbone;
 use super::dice::Dice;
@@ -36,6 +38,9 @@ const MOST: usize = 65_536;
 
 /// Packets that are taken from one wire before the others have their turn.
 const TURN: usize = 64;
+
+/// Nice, in the other direction.
+const URGENT: i32 = -20;
 
 /// A running router. Dropping it ends the thread.
 #[derive(Debug)]
@@ -193,6 +198,8 @@ impl Shared {
     }
 
     fn run(&self) {
+        // Browsers share the processor with the network between them, which must not wait for them.
+        let _as_usual = setpriority_process(Some(gettid()), URGENT);
         let mut events = Vec::with_capacity(16);
         let mut patience = None;
         while !self.ended.load(Atomic::Relaxed) {
