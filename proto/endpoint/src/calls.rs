@@ -3,21 +3,23 @@
 //!
 //! ```text
 //!   caller                                    callee
-//!   CallOffer (MLS) ───────────────────────►  Ringing: the offer of a link is prepared, nothing leaves
-//!   Ringing  ◄─────────────────── CallRinging
-//!   Connecting ◄── CallAccept + offer ──────  accepts: addresses may leave from here on
-//!   Answer ────────────────────────────────►  Connecting
-//!   Active   ◄═══════ link connected ═══════► Active
+//!   CallOffer (MLS) ───────────────────────►  Ringing
+//!   Ringing  ◄────── CallRinging, RingOffer    a veiled link: relayed candidates only, no tracks
+//!   Answer ────────────────────────────────►
+//!            ◄─ ─ ─ ─ over the relay ─ ─ ─ ─►  connected, and nothing is heard or seen
+//!   Connecting ◄────────────── CallAccept ──  accepts: addresses may leave from here on, and media
+//!   Active   ◄═══════ over the relay ═══════► Active
+//!            ◄──── ICE restart, all ────────►  the direct path takes over
 //!
 //!   Reconnecting   the link broke        its offerer restarts ICE, for a minute
 //!                  the link is gone      the callee offers another one for the same call
 //!                  a page was reloaded   it asks (CallResume), and the other side offers
 //!   Ended          CallEnd, or the minute passed, or nobody answered for 45 seconds
 //! ```
-//! The caller opens its end of the link while it rings, so that its relay allocation is there by the time
-//! the other side answers. An offer for the call from the callee counts as acceptance, should that be lost; nothing
-//! from the caller does. If both call each other at once, the call with the smaller id stands and is taken
-//! without asking: both were calling.
+//! If the call is taken before the link is described, it is described with the acceptance and shows everything at
+//! once. An [`Signal::Offer`] for the call from the callee counts as acceptance, should that be lost; nothing from
+//! the caller does, and no `RingOffer`. If both call each other at once, the call with the smaller id stands and is
+//! taken without asking: both were calling.
 
 mod ending;
 mod linked;
@@ -31,7 +33,7 @@ use serde::{Deserialize, Serialize};
 use crate::base::Base;
 use crate::client::Client;
 use crate::contact::{Contact, MOMENT};
-use crate::links::Opening;
+use crate::links::{OfferWith, Opening};
 use crate::payload::{LinkOffer, Payload, Signal, WireEnd};
 use crate::{
     CallDirection, CallId, CallStage, CaptureKind, ContactId, ContactState, EndReason, Event,
@@ -176,7 +178,9 @@ impl Client {
         else {
             return base.notice(Notice::NotNow);
         };
-        contact.commit_if_due(base, true, now);
+        // The session was refreshed when the conversation was opened, or when the last call ended.
+        contact.commit_if_due(base, false, now);
+        let veiled = !contact.stored.always_direct;
         let secrets = contact
             .session
             .pending_secrets()
@@ -213,8 +217,9 @@ impl Client {
                 secrets,
                 salt,
                 peer_salt: None,
-                ice: self.ice(id),
-                revealed: true,
+                ice: self.ice_behind(id, veiled),
+                veiled,
+                offer_with: OfferWith::Itself,
                 call: Some(call),
             };
             self.open_link(base, id, opening, now);
@@ -234,10 +239,13 @@ impl Client {
         let Some(call) = self.call.as_ref().filter(|call| !call.is_over()) else {
             return;
         };
+        // Nothing is heard or seen of anybody before the call is taken, however connected the link may be.
+        let taken = !matches!(call.stage, CallStage::Calling | CallStage::Ringing);
         let link = self
             .contacts
             .get(&call.contact)
             .and_then(|contact| contact.link.as_ref())
+            .filter(|_| taken)
             .map(|link| link.id);
         base.link(LinkAction::SetMedia {
             link,
@@ -304,6 +312,7 @@ impl Client {
         };
         contact.signal(base, &Signal::CallRinging { call }, MOMENT);
         let standing = contact.channel_open();
+        let veiled = !contact.stored.always_direct;
         let number = safety::call_number(secrets.authenticator.as_bytes(), call.as_bytes());
         let salt = base.random();
         self.call = Some(Call {
@@ -320,8 +329,9 @@ impl Client {
                 secrets,
                 salt,
                 peer_salt: Some(peer_salt),
-                ice: self.ice(id),
-                revealed: false,
+                ice: self.ice_behind(id, veiled),
+                veiled,
+                offer_with: OfferWith::Ring,
                 call: Some(call),
             };
             if let Some(contact) = self.contacts.get_mut(&id) {
@@ -370,7 +380,7 @@ impl Client {
         };
         self.remember_ended(own.id);
         if let Some(contact) = self.contacts.get_mut(&own.contact)
-            && !contact.channel_open()
+            && !contact.may_keep_link()
         {
             contact.close_link(base, now);
         }
@@ -421,10 +431,16 @@ impl Client {
         call.accept_waits = true;
         let (id, call) = (call.contact, call.id);
         base.event(Event::RingStopped);
-        let missing = |contact: &Contact| contact.link.is_none();
-        if self.contacts.get(&id).is_some_and(missing) {
+        let link = |contact: &Contact| contact.link.as_ref().map(|link| link.call);
+        match self.contacts.get(&id).map(link) {
             // The one that was prepared broke while it rang.
-            self.open_offer(base, id, Some(call), false, now);
+            Some(None) => self.open_offer(base, id, Some(call), OfferWith::Acceptance, now),
+            Some(Some(of)) if of == Some(call) => {
+                // First the word, by whatever way there is; then the search for a better one.
+                self.send_accept(base, id);
+                self.unveil(base, id, now);
+            }
+            Some(Some(_)) | None => {}
         }
         self.apply_media(base);
         self.send_accept(base, id);
@@ -432,7 +448,15 @@ impl Client {
         base.changed();
     }
 
-    /// Sends the acceptance as soon as the offer can go with it, or at once over a standing link.
+    /// The call is taken, so that this device's addresses may be known to the other side.
+    fn unveil(&mut self, base: &mut Base, id: ContactId, now: Now) {
+        let ice = self.ice(id);
+        if let Some(contact) = self.contacts.get_mut(&id) {
+            contact.unveil(base, ice, now);
+        }
+    }
+
+    /// Sends the acceptance: as soon as the offer can go with it, or at once if that is answered or not needed.
     fn send_accept(&mut self, base: &mut Base, id: ContactId) {
         let Some(call) = self.call.as_mut().filter(|call| call.accept_waits) else {
             return;
@@ -441,7 +465,8 @@ impl Client {
             return;
         };
         let offer = contact.take_offer();
-        if offer.is_none() && !contact.channel_open() {
+        let answered = contact.link.as_ref().is_some_and(|link| link.negotiated);
+        if offer.is_none() && !answered && !contact.channel_open() {
             return;
         }
         call.accept_waits = false;
@@ -479,6 +504,14 @@ impl Client {
         own.stage = CallStage::Connecting;
         own.deadline = Some(now.instant + CONNECT_WITHIN);
         own.remote = [true, video, false];
+        let for_call = |contact: &Contact| {
+            let link = contact.link.as_ref();
+            link.is_some_and(|link| link.call == Some(call))
+        };
+        if self.contacts.get(&id).is_some_and(for_call) {
+            self.unveil(base, id, now);
+        }
+        self.apply_media(base);
         if let Some(offer) = offer {
             self.link_offered(base, id, offer, now);
         }
@@ -519,6 +552,7 @@ impl Client {
         id: ContactId,
         call: CallId,
         remote: [bool; 3],
+        now: Now,
     ) {
         if let Some(own) = self.call_of(id, call)
             && own.remote != remote
@@ -526,6 +560,7 @@ impl Client {
             own.remote = remote;
             base.changed();
         }
+        self.follow_call(base, id, now);
     }
 
     /// The person switched microphone, camera or screen.

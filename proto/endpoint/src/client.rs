@@ -158,6 +158,22 @@ impl Client {
         }
     }
 
+    /// The same for a link that stands behind a veil or not, see [`crate::links`].
+    pub(crate) fn ice_behind(&self, contact: ContactId, veiled: bool) -> IceConfig {
+        let mut ice = self.ice(contact);
+        ice.relay_only |= veiled;
+        ice
+    }
+
+    /// The same for the link that there is.
+    pub(crate) fn ice_now(&self, contact: ContactId) -> IceConfig {
+        let link = self
+            .contacts
+            .get(&contact)
+            .and_then(|one| one.link.as_ref());
+        self.ice_behind(contact, link.is_some_and(|link| link.veiled))
+    }
+
     // ---- the node
 
     pub(crate) fn handle_socket(&mut self, base: &mut Base, event: SocketEvent, now: Now) {
@@ -214,6 +230,7 @@ impl Client {
         for contact in self.contacts.values_mut() {
             contact.node_returned(base, now);
         }
+        self.restart_silent(base, now);
         self.always_direct_again(base, now);
         self.ask_for_call_back(base, now);
         self.clear_leftovers(base);
@@ -253,7 +270,14 @@ impl Client {
     }
 
     /// An envelope for a contact came, by whatever way.
-    fn envelope(&mut self, base: &mut Base, id: ContactId, bytes: Vec<u8>, from: Source, now: Now) {
+    pub(crate) fn envelope(
+        &mut self,
+        base: &mut Base,
+        id: ContactId,
+        bytes: Vec<u8>,
+        from: Source,
+        now: Now,
+    ) {
         let Some(contact) = self.contacts.get_mut(&id) else {
             return;
         };
@@ -325,22 +349,45 @@ impl Client {
             Signal::Read { up_to } => self.they_read(base, id, up_to),
             Signal::Typing => self.they_type(base, id, now),
             Signal::Offer(offer) => self.link_offered(base, id, offer, now),
+            Signal::Answer { token, salt, sdp } if contact.has_spare(token) => {
+                contact.spare_answered(base, (token, salt), sdp);
+            }
+            Signal::Candidates { token, candidates } if contact.has_spare(token) => {
+                for candidate in candidates {
+                    contact.spare_candidate(base, token, candidate);
+                }
+            }
+            Signal::Candidate { token, candidate } if contact.has_spare(token) => {
+                contact.spare_candidate(base, token, candidate);
+            }
+            Signal::LinkClosed { token } if contact.has_spare(token) => {
+                self.spare_closed(base, id, now);
+            }
+            Signal::Spare(offer) => self.spare_offered(base, id, offer, now),
+            Signal::Word { token, word } => self.word_arrived(base, id, token, word),
+            Signal::RingOffer(offer) => self.ring_offered(base, id, offer, now),
             Signal::Answer { token, salt, sdp } => {
-                contact.apply_answer(base, token, salt, sdp, now);
+                let ice = self.ice_now(id);
+                if let Some(contact) = self.contacts.get_mut(&id) {
+                    contact.apply_answer(base, token, salt, sdp, ice, now);
+                }
+            }
+            Signal::Candidates { token, candidates } => {
+                contact.their_candidates(base, token, candidates, now);
             }
             Signal::Candidate { token, candidate } => {
                 contact.their_candidate(base, token, candidate, now);
             }
-            Signal::Restart { token, sdp } => {
-                let described = (crate::DescriptionKind::Offer, sdp);
+            Signal::Restart { token, number, sdp } => {
+                let described = (crate::DescriptionKind::Offer, number, sdp);
                 self.restarted(base, id, token, described);
             }
-            Signal::Restarted { token, sdp } => {
-                let described = (crate::DescriptionKind::Answer, sdp);
+            Signal::Restarted { token, number, sdp } => {
+                let described = (crate::DescriptionKind::Answer, number, sdp);
                 self.restarted(base, id, token, described);
             }
             Signal::WantRestart { token } => {
-                let ice = self.ice(id);
+                let ice = self.ice_now(id);
                 if let Some(contact) = self.contacts.get_mut(&id) {
                     match &contact.link {
                         Some(link) if link.token == token => contact.restart(base, ice, now),
@@ -358,7 +405,7 @@ impl Client {
                 microphone,
                 camera,
                 screen,
-            } => self.their_media(base, id, call, [microphone, camera, screen]),
+            } => self.their_media(base, id, call, [microphone, camera, screen], now),
             Signal::CallEnd { call, end } => self.call_ended(base, id, call, end, now),
             Signal::CallResume { call } => self.call_wanted_back(base, id, call, now),
             Signal::AlwaysDirect { on } => self.they_always_direct(base, id, on, now),
@@ -522,9 +569,9 @@ impl Client {
         base: &mut Base,
         id: ContactId,
         token: [u8; 16],
-        described: (crate::DescriptionKind, String),
+        described: (crate::DescriptionKind, u32, String),
     ) {
-        let ice = self.ice(id);
+        let ice = self.ice_now(id);
         if let Some(contact) = self.contacts.get_mut(&id) {
             contact.apply_restart(base, token, ice, described);
         }
@@ -538,7 +585,7 @@ impl Client {
             .filter(|id| of.is_none_or(|of| of == **id));
         let ids: Vec<ContactId> = ids.copied().collect();
         for id in ids {
-            let ice = self.ice(id);
+            let ice = self.ice_now(id);
             if let Some(contact) = self.contacts.get_mut(&id) {
                 contact.restart(base, ice, now);
             }
@@ -550,7 +597,7 @@ impl Client {
         self.node.hurry(base, now);
         let ids: Vec<ContactId> = self.contacts.keys().copied().collect();
         for id in ids {
-            let ice = self.ice(id);
+            let ice = self.ice_now(id);
             if let Some(contact) = self.contacts.get_mut(&id) {
                 contact.hurry(base, ice, now);
             }
@@ -561,6 +608,7 @@ impl Client {
     pub(crate) fn close_links(&mut self, base: &mut Base) {
         for contact in self.contacts.values_mut() {
             contact.save_opened(base);
+            contact.drop_spare(base);
             if let Some(link) = contact.link.take() {
                 base.link(LinkAction::Close { link: link.id });
             }
@@ -578,6 +626,10 @@ impl Client {
         match event {
             LinkEvent::CaptureFailed { kind, reason } => self.capture_failed(base, kind, reason),
             LinkEvent::ScreenEnded => self.screen_ended(base),
+            LinkEvent::Silent { link } => self.link_heard(base, link, false, now),
+            LinkEvent::Heard { link } => self.link_heard(base, link, true, now),
+            LinkEvent::Sound { link, heard } => self.sound_heard(base, link, heard, now),
+            LinkEvent::Word { link, word } => self.word_spoken(base, link, word),
             LinkEvent::Unprotected { link } => {
                 base.notice(Notice::MediaUnprotected);
                 self.hang_up_silently(base, now);
@@ -598,6 +650,8 @@ impl Client {
             | LinkEvent::Broken { link } => {
                 if let Some(id) = self.contact_of_link(link) {
                     self.handle_contact_link(base, id, event, now);
+                } else if let Some(id) = self.contact_of_spare(link) {
+                    self.handle_spare_link(base, id, event, now);
                 }
             }
         }
@@ -612,7 +666,7 @@ impl Client {
                 contact.described(base, kind, sdp);
                 self.call_described(base, id);
             }
-            LinkEvent::Candidate { candidate, .. } => contact.gathered(base, candidate, now),
+            LinkEvent::Candidate { candidate, .. } => contact.gathered(candidate, now),
             LinkEvent::State { state, .. } => {
                 contact.link_state(base, state, now);
                 self.call_link_state(base, id, state, now);
@@ -642,7 +696,11 @@ impl Client {
                 self.link_gone(base, id, now);
             }
             LinkEvent::Media { report, .. } => contact.link_media(report, now),
-            LinkEvent::Unprotected { .. }
+            LinkEvent::Silent { .. }
+            | LinkEvent::Heard { .. }
+            | LinkEvent::Sound { .. }
+            | LinkEvent::Word { .. }
+            | LinkEvent::Unprotected { .. }
             | LinkEvent::CaptureFailed { .. }
             | LinkEvent::ScreenEnded => {}
         }
@@ -698,7 +756,7 @@ impl Client {
         }
         let ids: Vec<ContactId> = self.contacts.keys().copied().collect();
         for id in ids {
-            let ice = self.ice(id);
+            let ice = self.ice_now(id);
             let Some(contact) = self.contacts.get_mut(&id) else {
                 continue;
             };
@@ -732,6 +790,7 @@ impl Client {
         let Some(mut contact) = self.contacts.remove(&id) else {
             return;
         };
+        contact.end_spare(base, now);
         contact.close_link(base, now);
         if contact.stored.state != ContactState::Closed {
             self.say_farewell(base, &mut contact);

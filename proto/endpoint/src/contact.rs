@@ -24,6 +24,7 @@ use crate::base::{Base, Purpose};
 use crate::leftovers::Farewell;
 use crate::links::Link;
 use crate::payload::{Address, Payload, Signal, WireCandidate};
+use crate::spare::Spares;
 use crate::stream::{Receiver, Sender, StoredOutgoing, Via};
 use crate::{ContactId, ContactState, IceConfig, LinkAction, LinkState, Method};
 
@@ -223,6 +224,7 @@ pub(crate) struct Contact {
     pub(crate) typing_until: Option<Instant>,
     pub(crate) typing_sent: Option<Instant>,
     pub(crate) link: Option<Link>,
+    pub(crate) spares: Spares,
     /// Candidates that came before the offer of their link.
     pub(crate) early_candidates: VecDeque<([u8; 16], WireCandidate)>,
     unsaved: bool,
@@ -268,6 +270,7 @@ impl Contact {
             typing_until: None,
             typing_sent: None,
             link: None,
+            spares: Spares::default(),
             early_candidates: VecDeque::new(),
             unsaved: false,
             stepped: false,
@@ -473,6 +476,17 @@ impl Contact {
         keep_secs: u64,
         purpose: Purpose,
     ) -> bool {
+        self.signal_by(base, self.open_channel(), (signal, keep_secs), purpose)
+    }
+
+    /// The same, by this channel, or else by the mailbox.
+    fn signal_by(
+        &mut self,
+        base: &mut Base,
+        channel: Option<crate::LinkId>,
+        (signal, keep_secs): (&Signal, u64),
+        purpose: Purpose,
+    ) -> bool {
         // Before approval, and after the end, not even a receipt tells whether somebody is there.
         if matches!(
             self.stored.state,
@@ -480,7 +494,6 @@ impl Contact {
         ) {
             return false;
         }
-        let channel = self.open_channel();
         let way = channel.is_some() || (self.stored.join.is_none() && !self.is_flooding(base));
         if !way {
             return false;
@@ -488,11 +501,24 @@ impl Contact {
         let Some(bytes) = self.seal_signal(base, signal) else {
             return false;
         };
-        match channel {
-            Some(link) => base.link(LinkAction::Send { link, bytes }),
-            None => drop(self.post(base, purpose, bytes, keep_secs)),
+        let leaves = match channel {
+            Some(link) => {
+                base.link(LinkAction::Send { link, bytes });
+                true
+            }
+            None => self.post(base, purpose, bytes, keep_secs),
+        };
+        if leaves && signal.is_of_the_moment() {
+            base.let_go();
         }
         channel.is_some()
+    }
+
+    /// Seals a signal and sends it over this link's channel, and no other way.
+    pub(crate) fn signal_over(&mut self, base: &mut Base, link: crate::LinkId, signal: &Signal) {
+        if let Some(bytes) = self.seal_signal(base, signal) {
+            base.link(LinkAction::Send { link, bytes });
+        }
     }
 
     /// Whoever provokes signals faster than the node takes them gets fewer.
@@ -555,16 +581,12 @@ impl Contact {
 
     /// Sends a signal by every way there is: for what must be heard though the link is about to close.
     pub(crate) fn signal_twice(&mut self, base: &mut Base, signal: &Signal, keep_secs: u64) {
-        self.signal(base, signal, keep_secs);
-        if let Some(link) = &mut self.link
-            && link.channel_open
-        {
-            link.channel_open = false;
-            self.signal(base, signal, keep_secs);
-            if let Some(link) = &mut self.link {
-                link.channel_open = true;
-            }
+        let purpose = Purpose::PutSignal(self.id);
+        let channel = self.open_channel();
+        if channel.is_some() {
+            self.signal_by(base, channel, (signal, keep_secs), purpose.clone());
         }
+        self.signal_by(base, None, (signal, keep_secs), purpose);
     }
 
     fn envelope(&self, base: &mut Base, kind: Kind, number: u64, body: &[u8]) -> Option<Vec<u8>> {
@@ -646,10 +668,14 @@ impl Contact {
     }
 
     fn open_channel(&self) -> Option<crate::LinkId> {
+        self.main_channel().or_else(|| self.spare_channel())
+    }
+
+    fn main_channel(&self) -> Option<crate::LinkId> {
         let link = self.link.as_ref()?;
         // Over an interrupted link nothing arrives, however open its channel may look.
         let alive = !matches!(link.state, LinkState::Interrupted | LinkState::Failed);
-        (link.channel_open && alive).then_some(link.id)
+        (link.channel_open && alive && !self.main_silent()).then_some(link.id)
     }
 
     /// The data channel closed, or froze, over what was in it.
@@ -721,11 +747,11 @@ impl Contact {
         if self.retry_at.take().is_some() {
             self.flush(base, now);
         }
-        if self
+        let broken = self
             .link
             .as_ref()
-            .is_some_and(|link| matches!(link.state, LinkState::Interrupted | LinkState::Failed))
-        {
+            .is_some_and(|link| matches!(link.state, LinkState::Interrupted | LinkState::Failed));
+        if broken || (self.may_be_more_direct(now) && !ice.relay_only) {
             self.restart(base, ice, now);
         }
     }

@@ -560,7 +560,7 @@ impl Client {
             Command::Approve { contact } => self.approve(base, contact, now),
             Command::Reject { contact } => self.reject(base, contact, now),
             Command::RemoveContact { contact } => self.remove_contact(base, contact, now),
-            Command::OpenConversation { contact } => self.open_conversation(base, contact),
+            Command::OpenConversation { contact } => self.open_conversation(base, contact, now),
             Command::CloseConversation => {
                 self.open = None;
                 base.changed();

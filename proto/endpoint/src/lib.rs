@@ -48,6 +48,7 @@ mod node;
 mod payload;
 mod quality;
 mod show;
+mod spare;
 mod stream;
 mod talk;
 mod transmit;

@@ -86,9 +86,10 @@ pub enum LinkAction {
         /// Servers and policy.
         ice: IceConfig,
     },
-    /// Use these servers and this policy from the next gathering on, which the other side's restart begins.
+    /// Use these servers and this policy: at once as long as no [`LinkEvent::Description`] was reported, else from
+    /// the next gathering on, which the other side's restart begins.
     SetIce {
-        /// Which link; the answerer's side.
+        /// Which link.
         link: LinkId,
         /// Servers and policy.
         ice: IceConfig,
@@ -111,6 +112,29 @@ pub enum LinkAction {
         /// Screen.
         screen: bool,
     },
+    /// `spare` is the warm spare of `main` from now on, and carries media only while the watch over both says
+    /// so. Follows [`Self::Open`] of either at once.
+    Pair {
+        /// The link of the call.
+        main: LinkId,
+        /// Relay-only, idle as long as the main one is heard.
+        spare: LinkId,
+    },
+    /// Whether the other side sends sound on this link, so that its silence means something. The host watches,
+    /// and answers with [`LinkEvent::Silent`] and [`LinkEvent::Heard`].
+    Expect {
+        /// The main link.
+        link: LinkId,
+        /// They send sound.
+        sound: bool,
+    },
+    /// What the other side's watch says to ours.
+    Word {
+        /// The main link.
+        link: LinkId,
+        /// As [`LinkEvent::Word`] there.
+        word: Vec<u8>,
+    },
     /// Close it and forget it.
     Close {
         /// Which link.
@@ -118,6 +142,27 @@ pub enum LinkAction {
     },
     /// Stop every captured track.
     ReleaseCapture,
+}
+
+impl LinkAction {
+    /// The link that it is about, if it is about one.
+    pub(crate) fn link(&self) -> Option<LinkId> {
+        match self {
+            Self::Open { link, .. }
+            | Self::SetReceiveKey { link, .. }
+            | Self::SetRemoteDescription { link, .. }
+            | Self::AddCandidate { link, .. }
+            | Self::RestartIce { link, .. }
+            | Self::SetIce { link, .. }
+            | Self::Send { link, .. }
+            | Self::Pair { main: link, .. }
+            | Self::Expect { link, .. }
+            | Self::Word { link, .. }
+            | Self::Close { link } => Some(*link),
+            Self::SetMedia { link, .. } => *link,
+            Self::ReleaseCapture => None,
+        }
+    }
 }
 
 /// Offer or answer.
@@ -264,7 +309,7 @@ pub enum CaptureKind {
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum LinkEvent {
-    /// Our description, already set locally.
+    /// Our description, set locally or about to be; if it cannot be, [`Self::Broken`] follows.
     Description {
         /// Which link.
         link: LinkId,
@@ -317,6 +362,31 @@ pub enum LinkEvent {
         link: LinkId,
         /// Counters.
         report: MediaReport,
+    },
+    /// Sound is expected on this link, and for longer than its gaps explain none came: media goes by the other
+    /// one of the pair already, if that is up.
+    Silent {
+        /// The main link or its spare.
+        link: LinkId,
+    },
+    /// Sound comes on this link again, and has for a while.
+    Heard {
+        /// The main link or its spare.
+        link: LinkId,
+    },
+    /// Whether sound that is expected comes at all, over either link of the pair.
+    Sound {
+        /// The main link or its spare.
+        link: LinkId,
+        /// It comes.
+        heard: bool,
+    },
+    /// Our watch has something to say to theirs. Losing it does no lasting harm.
+    Word {
+        /// The main link or its spare.
+        link: LinkId,
+        /// A few bytes.
+        word: Vec<u8>,
     },
     /// The watchdog saw frames encoded or decoded that the worker did not touch; the host stopped all tracks.
     Unprotected {

@@ -1,8 +1,11 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Links: opening, offering, answering, mending and closing one peer connection to a contact.
 //!
-//! The description and the candidates of a link stay here until the other side may know this device's
-//! address: it answered, or it is always reached directly, or there is only the relay to see.
+//! While a call rings its link is *veiled*: it gathers, sends and hears of relayed candidates only, so that both
+//! ends meet at the relay and neither learns where the other is. When the call is taken the veil goes, and an ICE
+//! restart finds the direct path while the relay carries.
+
+use std::collections::VecDeque;
 
 use hither_crypto::media::MediaKey;
 use hither_crypto::session::EpochSecrets;
@@ -31,6 +34,16 @@ const RESTART_AFTER: Duration = Duration::from_millis(800);
 const RESTART_AGAIN: Duration = Duration::from_secs(6);
 /// A link that no call needs is mended for so long.
 const MEND_FOR: Duration = Duration::from_secs(60);
+/// Candidates that come within so long travel together.
+const GATHER_FOR: Duration = Duration::from_millis(8);
+/// Restarts of theirs that are being answered at the same time.
+const MAX_RESTARTS: usize = 8;
+/// A link over the relay looks for a direct path again after these times, and then as often as the last.
+const LOOK_AGAIN: [Duration; 3] = [
+    Duration::from_secs(10),
+    Duration::from_secs(60),
+    Duration::from_secs(300),
+];
 
 /// One peer connection.
 #[derive(Debug)]
@@ -44,15 +57,34 @@ pub(crate) struct Link {
     pub(crate) channel_open: bool,
     /// Both descriptions are set.
     pub(crate) negotiated: bool,
-    /// Our description and candidates may leave.
-    revealed: bool,
+    /// Nothing but relayed candidates, in either direction, until the call is taken.
+    pub(crate) veiled: bool,
+    /// What our offer leaves with.
+    offer_with: OfferWith,
+    /// The veil went before the answer came: restart when it comes.
+    restart_when_answered: bool,
+    /// A restart of theirs was answered from behind the veil.
+    answered_veiled: bool,
     /// Our offer has left.
     offered: bool,
     /// Their offer is applied.
     pub(crate) answered: bool,
     description: Option<String>,
     candidates: Vec<WireCandidate>,
+    /// When candidates that were gathered leave together.
+    candidates_due: Option<Instant>,
     their_candidates: usize,
+    /// They have candidates that are not relayed.
+    they_show: bool,
+    /// How often we offered a restart.
+    restarts: u32,
+    /// Numbers of their restarts that the host is answering.
+    to_answer: VecDeque<u32>,
+    /// When it is looked for a direct path again, and how often it was.
+    look_again: Option<Instant>,
+    looked: usize,
+    /// When ICE was restarted last.
+    restarted: Option<Instant>,
     /// Since when it has not been connected, if it was.
     broken_since: Option<Instant>,
     pub(crate) call: Option<CallId>,
@@ -82,8 +114,20 @@ pub(crate) struct Opening {
     pub(crate) salt: [u8; 16],
     pub(crate) peer_salt: Option<[u8; 16]>,
     pub(crate) ice: IceConfig,
-    pub(crate) revealed: bool,
+    pub(crate) veiled: bool,
+    pub(crate) offer_with: OfferWith,
     pub(crate) call: Option<CallId>,
+}
+
+/// What an offer leaves with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum OfferWith {
+    /// With nothing, as soon as it is there.
+    Itself,
+    /// With the ringing of a call.
+    Ring,
+    /// With the acceptance of a call.
+    Acceptance,
 }
 
 impl Contact {
@@ -115,12 +159,22 @@ impl Contact {
             state: LinkState::Connecting,
             channel_open: false,
             negotiated: false,
-            revealed: opening.revealed,
+            veiled: opening.veiled,
+            offer_with: opening.offer_with,
+            restart_when_answered: false,
+            answered_veiled: false,
             offered: false,
             answered: false,
             description: None,
             candidates: Vec::new(),
+            candidates_due: None,
             their_candidates: 0,
+            they_show: false,
+            restarts: 0,
+            to_answer: VecDeque::new(),
+            look_again: None,
+            looked: 0,
+            restarted: None,
             broken_since: None,
             call: opening.call,
             opened: now.instant,
@@ -133,14 +187,35 @@ impl Contact {
             timeline: Vec::new(),
             media: None,
         };
-        link.note(now, "link opened".to_owned());
+        let opened = if link.veiled {
+            "link opened, over the relay alone until the call is taken"
+        } else {
+            "link opened"
+        };
+        link.note(now, opened.to_owned());
         let token = link.token;
         self.link = Some(link);
+        self.pair_spare(base);
         for (of, candidate) in core::mem::take(&mut self.early_candidates) {
             if of == token {
                 self.their_candidate(base, token, candidate, now);
             }
         }
+    }
+
+    /// Whether an offer is the one that the link here was opened for.
+    pub(crate) fn awaits(&self, offer: &LinkOffer) -> bool {
+        self.link.as_ref().is_some_and(|link| {
+            link.token == offer.token
+                && link.epoch == offer.epoch
+                && link.role == LinkRole::Answerer
+                && !link.answered
+        })
+    }
+
+    /// Whether the link may outlive its call: it is open, and hides nothing.
+    pub(crate) fn may_keep_link(&self) -> bool {
+        self.channel_open() && self.link.as_ref().is_some_and(|link| !link.veiled)
     }
 
     /// The call that the link was for is over: it stands on its own now, or closes.
@@ -176,12 +251,12 @@ impl Contact {
         match (kind, link.negotiated) {
             (DescriptionKind::Offer, false) => {
                 link.description = Some(sdp);
-                if link.revealed {
-                    self.send_offer(base);
-                }
+                self.send_offer(base);
             }
             (DescriptionKind::Offer, true) => {
-                self.signal(base, &Signal::Restart { token, sdp }, MOMENT);
+                link.restarts = link.restarts.wrapping_add(1);
+                let number = link.restarts;
+                self.signal(base, &Signal::Restart { token, number, sdp }, MOMENT);
             }
             (DescriptionKind::Answer, false) => {
                 link.negotiated = true;
@@ -189,17 +264,20 @@ impl Contact {
                 self.send_held_candidates(base);
             }
             (DescriptionKind::Answer, true) => {
-                self.signal(base, &Signal::Restarted { token, sdp }, MOMENT);
+                let Some(number) = link.to_answer.pop_front() else {
+                    return;
+                };
+                self.signal(base, &Signal::Restarted { token, number, sdp }, MOMENT);
             }
         }
     }
 
-    /// The offer as it stands, if the description is there; the candidates go with it.
+    /// The offer as it stands, if the description is there and not answered; the candidates go with it.
     pub(crate) fn take_offer(&mut self) -> Option<LinkOffer> {
-        let link = self.link.as_mut()?;
-        let sdp = link.description.take()?;
-        link.revealed = true;
+        let link = self.link.as_mut().filter(|link| !link.negotiated)?;
+        let sdp = link.description.clone()?;
         link.offered = true;
+        link.candidates_due = None;
         Some(LinkOffer {
             token: link.token,
             epoch: link.epoch,
@@ -211,35 +289,74 @@ impl Contact {
     }
 
     fn send_offer(&mut self, base: &mut Base) {
+        let with = self.link.as_ref().map(|link| link.offer_with);
+        let of_offer = match with {
+            Some(OfferWith::Itself) => Signal::Offer,
+            Some(OfferWith::Ring) => Signal::RingOffer,
+            Some(OfferWith::Acceptance) | None => return,
+        };
         if let Some(offer) = self.take_offer() {
-            self.signal(base, &Signal::Offer(offer), MOMENT);
+            self.signal(base, &of_offer(offer), MOMENT);
+        }
+    }
+
+    /// The call was taken: every address may be shown, as far as `ice` allows it.
+    pub(crate) fn unveil(&mut self, base: &mut Base, ice: IceConfig, now: Now) {
+        let Some(link) = &mut self.link else {
+            return;
+        };
+        link.veiled = false;
+        link.deadline = link.deadline.map(|_| now.instant + CONNECT_WITHIN);
+        link.note(now, "the call is taken".to_owned());
+        let (id, token) = (link.id, link.token);
+        let relay_only = ice.relay_only;
+        match link.role {
+            // What is not described yet gathers everything at once.
+            LinkRole::Offerer if link.description.is_none() => {
+                link.offer_with = OfferWith::Acceptance;
+                base.link(LinkAction::SetIce { link: id, ice });
+            }
+            LinkRole::Offerer if relay_only => {}
+            LinkRole::Offerer if link.negotiated => self.restart(base, ice, now),
+            LinkRole::Offerer => link.restart_when_answered = true,
+            LinkRole::Answerer => {
+                let again = core::mem::take(&mut link.answered_veiled);
+                base.link(LinkAction::SetIce { link: id, ice });
+                if again && !relay_only {
+                    self.signal(base, &Signal::WantRestart { token }, MOMENT);
+                }
+            }
         }
     }
 
     /// Our candidate is there.
-    pub(crate) fn gathered(&mut self, base: &mut Base, candidate: Candidate, now: Now) {
+    pub(crate) fn gathered(&mut self, candidate: Candidate, now: Now) {
         let Some(link) = &mut self.link else {
             return;
         };
+        if link.veiled && !candidate.line.is_empty() && !is_relayed(&candidate.line) {
+            // The host gathers none: this is the second lock on the same door.
+            return;
+        }
         if !candidate.line.is_empty() {
             link.note(now, format!("our candidate: {}", summary(&candidate.line)));
         }
         let wire = WireCandidate {
-            line: candidate.line,
+            line: without_related_address(&candidate.line),
             mid: candidate.mid,
             index: candidate.index,
         };
+        if link.candidates.len() >= MAX_CANDIDATES {
+            return;
+        }
+        link.candidates.push(wire);
         let described = match link.role {
             // The offer must be on its way before its candidates.
             LinkRole::Offerer => link.offered,
             LinkRole::Answerer => link.negotiated,
         };
         if described {
-            let token = link.token;
-            let candidate = wire;
-            self.signal(base, &Signal::Candidate { token, candidate }, MOMENT);
-        } else if link.candidates.len() < MAX_CANDIDATES {
-            link.candidates.push(wire);
+            let _due = link.candidates_due.get_or_insert(now.instant + GATHER_FOR);
         }
     }
 
@@ -247,9 +364,11 @@ impl Contact {
         let Some(link) = &mut self.link else {
             return;
         };
+        link.candidates_due = None;
         let token = link.token;
-        for candidate in core::mem::take(&mut link.candidates) {
-            self.signal(base, &Signal::Candidate { token, candidate }, MOMENT);
+        let candidates = core::mem::take(&mut link.candidates);
+        if !candidates.is_empty() {
+            self.signal(base, &Signal::Candidates { token, candidates }, MOMENT);
         }
     }
 
@@ -266,11 +385,12 @@ impl Contact {
         link.deadline = Some(now.instant + CONNECT_WITHIN);
         link.note(now, "their offer".to_owned());
         let id = link.id;
+        let sdp = link.seen(offer.sdp);
         base.link(LinkAction::SetReceiveKey { link: id, key });
         base.link(LinkAction::SetRemoteDescription {
             link: id,
             kind: DescriptionKind::Offer,
-            sdp: offer.sdp,
+            sdp,
         });
         for candidate in offer.candidates {
             self.their_candidate(base, offer.token, candidate, now);
@@ -284,14 +404,15 @@ impl Contact {
         token: [u8; 16],
         salt: [u8; 16],
         sdp: String,
+        ice: IceConfig,
         now: Now,
     ) {
         let Some(link) = self.link.as_ref().filter(|link| link.token == token) else {
             return;
         };
         let (id, epoch) = (link.id, link.epoch);
-        // An answer to an offer that has not left is a trick: it would start checks, and show our address,
-        // before the person has answered.
+        let sdp = link.seen(sdp);
+        // An answer to an offer that has not left is a trick: it would start checks before its time.
         if !link.offered || link.negotiated || link.role != LinkRole::Offerer {
             return;
         }
@@ -309,6 +430,22 @@ impl Contact {
             link.negotiated = true;
             link.deadline = Some(now.instant + CONNECT_WITHIN);
             link.note(now, "their answer".to_owned());
+            if core::mem::take(&mut link.restart_when_answered) {
+                self.restart(base, ice, now);
+            }
+        }
+    }
+
+    /// Candidates of theirs that travelled together.
+    pub(crate) fn their_candidates(
+        &mut self,
+        base: &mut Base,
+        token: [u8; 16],
+        candidates: Vec<WireCandidate>,
+        now: Now,
+    ) {
+        for candidate in candidates {
+            self.their_candidate(base, token, candidate, now);
         }
     }
 
@@ -333,6 +470,13 @@ impl Contact {
         if untimely || link.their_candidates > MAX_THEIR_CANDIDATES {
             return;
         }
+        if !candidate.line.is_empty() && !is_relayed(&candidate.line) {
+            // Before the call is taken they are met at the relay, or not at all.
+            if link.veiled {
+                return;
+            }
+            link.they_show = true;
+        }
         if !candidate.line.is_empty() {
             link.note(
                 now,
@@ -355,7 +499,7 @@ impl Contact {
         base: &mut Base,
         token: [u8; 16],
         ice: IceConfig,
-        (kind, sdp): (DescriptionKind, String),
+        (kind, number, sdp): (DescriptionKind, u32, String),
     ) {
         let Some(link) = self.link.as_mut().filter(|link| link.token == token) else {
             return self.link_unknown(base, token);
@@ -364,11 +508,20 @@ impl Contact {
             DescriptionKind::Offer => LinkRole::Answerer,
             DescriptionKind::Answer => LinkRole::Offerer,
         };
-        if link.role == offers && link.negotiated {
+        let timely = match kind {
+            DescriptionKind::Offer => link.to_answer.len() < MAX_RESTARTS,
+            // An answer to an offer that was overtaken by another one fits nothing any more.
+            DescriptionKind::Answer => number == link.restarts,
+        };
+        if link.role == offers && link.negotiated && timely {
             link.their_candidates = 0;
+            link.they_show = false;
             if kind == DescriptionKind::Offer {
+                link.answered_veiled |= link.veiled;
+                link.to_answer.push_back(number);
                 base.link(LinkAction::SetIce { link: link.id, ice });
             }
+            let sdp = link.seen(sdp);
             base.link(LinkAction::SetRemoteDescription {
                 link: link.id,
                 kind,
@@ -398,7 +551,10 @@ impl Contact {
         if !link.negotiated {
             return;
         }
-        link.deadline = Some(now.instant + RESTART_AGAIN);
+        if link.state != LinkState::Connecting {
+            link.deadline = Some(now.instant + RESTART_AGAIN);
+        }
+        link.restarted = Some(now.instant);
         link.note(now, "ICE restart".to_owned());
         let (id, token) = (link.id, link.token);
         match link.role {
@@ -452,6 +608,15 @@ impl Contact {
         if !same {
             let pair = format!("pair selected: {}", pair_words(&report));
             link.note(now, pair);
+            let before = link.path.as_ref().map(route_of);
+            let relayed = route_of(&report) == Route::Relay;
+            match before {
+                Some(Route::Relay) if !relayed => link.note(now, "direct took over".to_owned()),
+                Some(Route::Relay) => {}
+                Some(_) | None if relayed => link.note(now, "the relay carries".to_owned()),
+                Some(_) | None => {}
+            }
+            link.look_later(relayed, now);
         }
         if link.path.as_ref() != Some(&report) {
             link.path = Some(report);
@@ -460,7 +625,39 @@ impl Contact {
     }
 
     pub(crate) fn link_timeout(&self) -> Option<Instant> {
-        self.link.as_ref()?.deadline
+        let link = self.link.as_ref()?;
+        [link.deadline, link.candidates_due, link.look_again]
+            .into_iter()
+            .flatten()
+            .min()
+    }
+
+    /// Whether a look for a direct path may find one: over the relay, nothing hidden, and not just looked.
+    pub(crate) fn may_be_more_direct(&self, now: Now) -> bool {
+        let recently = |at: Instant| now.instant.saturating_since(at) < RESTART_AGAIN;
+        self.link.as_ref().is_some_and(|link| {
+            link.state == LinkState::Connected
+                && link.they_show
+                && !link.veiled
+                && !link.restarted.is_some_and(recently)
+                && link.path.as_ref().map(route_of) == Some(Route::Relay)
+        })
+    }
+
+    /// Over the relay: looks for a direct path, less and less often.
+    fn look_for_direct(&mut self, base: &mut Base, ice: IceConfig, now: Now) {
+        let mut offers = false;
+        if let Some(link) = &mut self.link {
+            link.look_again = None;
+            offers = link.role == LinkRole::Offerer;
+        }
+        if offers && self.may_be_more_direct(now) && !ice.relay_only {
+            if let Some(link) = &mut self.link {
+                link.looked += 1;
+                link.look_later(true, now);
+            }
+            self.restart(base, ice, now);
+        }
     }
 
     /// The link's time has come.
@@ -470,6 +667,13 @@ impl Contact {
         ice: IceConfig,
         now: Now,
     ) -> LinkFate {
+        let due = |at: Option<Instant>| at.is_some_and(|at| at <= now.instant);
+        if due(self.link.as_ref().and_then(|link| link.candidates_due)) {
+            self.send_held_candidates(base);
+        }
+        if due(self.link.as_ref().and_then(|link| link.look_again)) {
+            self.look_for_direct(base, ice.clone(), now);
+        }
         let Some(link) = &mut self.link else {
             return LinkFate::Standing;
         };
@@ -501,8 +705,12 @@ impl Contact {
 
     /// Which way bytes go, if over an open link.
     pub(crate) fn route(&self) -> Option<RouteView> {
+        if let Some(bridge) = self.bridge() {
+            return Some(bridge);
+        }
         let link = self.link.as_ref()?;
-        if link.state != LinkState::Connected {
+        // What rings is not connected, whatever lies ready.
+        if link.state != LinkState::Connected || link.veiled {
             return None;
         }
         let path = link.path.as_ref()?;
@@ -517,7 +725,6 @@ impl Contact {
 }
 
 impl Link {
-    /// What happened so far.
     pub(crate) fn timeline(&self) -> Vec<TimelineEntry> {
         let mut timeline = self.timeline.clone();
         timeline.extend(self.media.map(|(at, media)| TimelineEntry {
@@ -527,13 +734,66 @@ impl Link {
         timeline
     }
 
-    fn note(&mut self, now: Now, what: String) {
+    pub(crate) fn note(&mut self, now: Now, what: String) {
         if self.timeline.len() >= MAX_TIMELINE {
             self.timeline.remove(0);
         }
         let at_ms = millis(now.instant.saturating_since(self.opened));
         self.timeline.push(TimelineEntry { at_ms, what });
     }
+}
+
+impl Link {
+    /// Their description as this link may see it.
+    fn seen(&self, sdp: String) -> String {
+        if self.veiled {
+            without_candidates(&sdp)
+        } else {
+            sdp
+        }
+    }
+
+    /// Over the relay it is looked for a direct path again after a while.
+    fn look_later(&mut self, relayed: bool, now: Now) {
+        let [.., longest] = LOOK_AGAIN;
+        let wait = LOOK_AGAIN.get(self.looked).copied().unwrap_or(longest);
+        self.look_again = relayed.then_some(now.instant + wait);
+        if !relayed {
+            self.looked = 0;
+        }
+    }
+}
+
+/// A description without the candidates that it may bring along.
+fn without_candidates(sdp: &str) -> String {
+    sdp.split_inclusive('\n')
+        .filter(|line| !line.starts_with("a=candidate:"))
+        .collect()
+}
+
+/// Whether a candidate line is of a relayed address (RFC 8839 §5.1), given as one: a name would have to be asked for.
+fn is_relayed(line: &str) -> bool {
+    let mut words = line.split_ascii_whitespace();
+    let literal = words
+        .nth(4)
+        .is_some_and(|address| address.parse::<core::net::IpAddr>().is_ok());
+    literal && words.nth(1) == Some("typ") && words.next() == Some("relay")
+}
+
+/// The line without the address behind a relayed or reflexive one: nobody needs it, and it is our own.
+fn without_related_address(line: &str) -> String {
+    let mut out = Vec::new();
+    let mut before = "";
+    for word in line.split(' ') {
+        out.push(match before {
+            "raddr" if word.contains(':') => "::",
+            "raddr" => "0.0.0.0",
+            "rport" => "0",
+            _ => word,
+        });
+        before = word;
+    }
+    out.join(" ")
 }
 
 fn millis(duration: Duration) -> u64 {

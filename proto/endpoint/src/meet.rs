@@ -541,7 +541,7 @@ impl Client {
         // M2 ends with a commit of ours: the one-time keys of the invitation protect nothing any more.
         contact.commit(base, now);
         if self.open == Some(id) {
-            self.open_conversation(base, id);
+            self.open_conversation(base, id, now);
         }
         base.changed();
     }

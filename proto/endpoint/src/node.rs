@@ -18,6 +18,9 @@ use crate::{Method, NodeState, SocketAction, SocketEvent};
 /// First and longest pause before trying again.
 const FIRST_PAUSE: Duration = Duration::from_millis(500);
 const LONGEST_PAUSE: Duration = Duration::from_secs(20);
+/// The first pause when a call hangs on it, and how long a socket may take then.
+const HURRIED_PAUSE: Duration = Duration::from_millis(250);
+const REOPEN_AGAIN: Duration = Duration::from_secs(2);
 /// How often the socket is asked whether it lives, and how long it has to answer.
 const PING_EVERY: Duration = Duration::from_secs(20);
 const PONG_WITHIN: Duration = Duration::from_secs(8);
@@ -53,6 +56,7 @@ pub(crate) struct Node {
     pub(crate) turn: Option<TurnGrant>,
     pause: Duration,
     deadline: Option<(Instant, Waiting)>,
+    reopened: Option<Instant>,
     next_request: u32,
     /// Requests to delete a mailbox.
     deleting: BTreeSet<u32>,
@@ -78,6 +82,7 @@ impl Node {
             turn: None,
             pause: FIRST_PAUSE,
             deadline: None,
+            reopened: None,
             next_request: 1,
             deleting: BTreeSet::new(),
         }
@@ -123,6 +128,22 @@ impl Node {
             }
             NodeState::Connecting | NodeState::Revoked => {}
         }
+    }
+
+    /// Another socket at once: every path is silent, so this one may be dead as well, and says so late. One that
+    /// is being opened has a moment to come up.
+    pub(crate) fn reopen(&mut self, base: &mut Base, now: Now) {
+        let opening = self.state == NodeState::Connecting
+            && self
+                .reopened
+                .is_some_and(|at| now.instant.saturating_since(at) < REOPEN_AGAIN);
+        if opening || self.state == NodeState::Revoked {
+            return;
+        }
+        self.reopened = Some(now.instant);
+        self.pause = HURRIED_PAUSE;
+        self.connect(base, now);
+        self.deadline = Some((now.instant + REOPEN_AGAIN, Waiting::SignIn));
     }
 
     pub(crate) fn handle_socket(

@@ -23,6 +23,8 @@ const MAX_SDP: usize = 32 * 1024;
 const MAX_CANDIDATE: usize = 1024;
 /// Candidates carried along with an acceptance.
 pub(crate) const MAX_CANDIDATES: usize = 64;
+/// Longest word of a watch, in bytes.
+pub(crate) const MAX_WORD: usize = 32;
 /// Longest host and port of a node, in bytes.
 const MAX_PLACE: usize = 300;
 /// Longest payload, in bytes.
@@ -149,10 +151,18 @@ pub(crate) enum Signal {
         token: [u8; 16],
         candidate: WireCandidate,
     },
-    /// A new offer on a standing link: ICE restart.
-    Restart { token: [u8; 16], sdp: String },
-    /// The answer to [`Signal::Restart`].
-    Restarted { token: [u8; 16], sdp: String },
+    /// A new offer on a standing link: ICE restart, numbered on each link.
+    Restart {
+        token: [u8; 16],
+        number: u32,
+        sdp: String,
+    },
+    /// The answer to the [`Signal::Restart`] of this number.
+    Restarted {
+        token: [u8; 16],
+        number: u32,
+        sdp: String,
+    },
     /// The writer, who answered the link, asks its offerer to restart.
     WantRestart { token: [u8; 16] },
     /// The link is closed.
@@ -178,6 +188,17 @@ pub(crate) enum Signal {
     CallResume { call: CallId },
     /// Whether the writer always connects directly.
     AlwaysDirect { on: bool },
+    /// The link of a call that rings at the writer's, over the relay alone. Nobody has taken the call.
+    RingOffer(LinkOffer),
+    /// Candidates that were gathered together.
+    Candidates {
+        token: [u8; 16],
+        candidates: Vec<WireCandidate>,
+    },
+    /// An offer of a second, relay-only link of a call: the warm spare of the first.
+    Spare(LinkOffer),
+    /// What the writer's watch over a link and its spare says to the reader's; the token is the link's.
+    Word { token: [u8; 16], word: Vec<u8> },
 }
 
 /// Bytes from the other side are not what they should be.
@@ -227,6 +248,15 @@ impl Payload {
 }
 
 impl Signal {
+    /// Whether it claims nothing that this device must still know after a power cut: it need not wait for the
+    /// store.
+    pub(crate) fn is_of_the_moment(&self) -> bool {
+        !matches!(
+            self,
+            Self::Ack { .. } | Self::Sync { .. } | Self::Read { .. } | Self::AlwaysDirect { .. }
+        )
+    }
+
     pub(crate) fn emit(&self) -> Vec<u8> {
         emit(self)
     }
@@ -235,6 +265,8 @@ impl Signal {
         let signal: Self = parse(bytes)?;
         match &signal {
             Self::Offer(offer)
+            | Self::RingOffer(offer)
+            | Self::Spare(offer)
             | Self::CallAccept {
                 offer: Some(offer), ..
             } => offer.check()?,
@@ -242,6 +274,11 @@ impl Signal {
                 ensure(sdp.len() <= MAX_SDP)?;
             }
             Self::Candidate { candidate, .. } => candidate.check()?,
+            Self::Candidates { candidates, .. } => {
+                ensure(candidates.len() <= MAX_CANDIDATES)?;
+                candidates.iter().try_for_each(WireCandidate::check)?;
+            }
+            Self::Word { word, .. } => ensure(word.len() <= MAX_WORD)?,
             Self::Ack { .. }
             | Self::Sync { .. }
             | Self::Read { .. }

@@ -164,7 +164,7 @@ impl Client {
         }
     }
 
-    pub(crate) fn open_conversation(&mut self, base: &mut Base, id: ContactId) {
+    pub(crate) fn open_conversation(&mut self, base: &mut Base, id: ContactId, now: Now) {
         let Some(contact) = self.contacts.get_mut(&id) else {
             return;
         };
@@ -179,6 +179,8 @@ impl Client {
             contact.stored.unread = 0;
             contact.save();
         }
+        // A call may be near: it begins in a fresh epoch, and waits for none.
+        contact.commit_if_due(base, true, now);
         base.changed();
     }
 

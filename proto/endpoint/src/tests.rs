@@ -28,4 +28,6 @@ mod meeting;
 #[cfg(not(target_arch = "wasm32"))]
 mod onboarding;
 #[cfg(not(target_arch = "wasm32"))]
+mod ringing;
+#[cfg(not(target_arch = "wasm32"))]
 mod talking;

@@ -102,7 +102,8 @@ impl Client {
             if let Some(end) = tell {
                 contact.signal_twice(base, &Signal::CallEnd { call, end }, END_KEPT);
             }
-            if !contact.channel_open() {
+            contact.end_spare(base, now);
+            if !contact.may_keep_link() {
                 contact.close_link(base, now);
             }
         }

@@ -6,11 +6,37 @@ use hither_sansio::Now;
 use super::{CONNECT_WITHIN, MEND_FOR, SAVE_EVERY};
 use crate::base::Base;
 use crate::client::Client;
-use crate::links::Opening;
+use crate::contact::Contact;
+use crate::links::{OfferWith, Opening};
 use crate::payload::LinkOffer;
 use crate::{CallDirection, CallId, CallStage, ContactId, LinkRole, LinkState};
 
 impl Client {
+    /// The link of a call that rings there: over the relay, and no word of whether anybody takes it.
+    pub(crate) fn ring_offered(
+        &mut self,
+        base: &mut Base,
+        id: ContactId,
+        offer: LinkOffer,
+        now: Now,
+    ) {
+        let Some(own) = offer.call.and_then(|call| self.call_of(id, call)) else {
+            return;
+        };
+        if own.direction != CallDirection::Outgoing {
+            return;
+        }
+        if own.stage == CallStage::Calling {
+            own.stage = CallStage::Ringing;
+        }
+        let waits = matches!(own.stage, CallStage::Ringing | CallStage::Connecting);
+        let contact = self.contacts.get_mut(&id);
+        if let Some(contact) = contact.filter(|contact| waits && contact.awaits(&offer)) {
+            contact.apply_offer(base, offer, now);
+        }
+        base.changed();
+    }
+
     /// An offer of a link: for the call, or for a standing link.
     pub(crate) fn link_offered(
         &mut self,
@@ -35,12 +61,7 @@ impl Client {
         if !for_call && (in_call || !contact.wants_standing_link()) {
             return contact.link_unknown(base, offer.token);
         }
-        let fits = contact.link.as_ref().is_some_and(|link| {
-            link.token == offer.token
-                && link.epoch == offer.epoch
-                && link.role == LinkRole::Answerer
-                && !link.answered
-        });
+        let fits = contact.awaits(&offer);
         let again = contact
             .link
             .as_ref()
@@ -49,7 +70,7 @@ impl Client {
             return;
         }
         if for_call {
-            self.offered_for_call(now);
+            self.offered_for_call(base, id, now);
         }
         let Some(contact) = self.contacts.get(&id) else {
             return;
@@ -66,7 +87,8 @@ impl Client {
                 salt: base.random(),
                 peer_salt: Some(offer.salt),
                 ice: self.ice(id),
-                revealed: true,
+                veiled: false,
+                offer_with: OfferWith::Itself,
                 call: offer.call,
             };
             self.open_link(base, id, opening, now);
@@ -90,16 +112,21 @@ impl Client {
     }
 
     /// A link for the call is offered: whoever does that has taken the call.
-    pub(super) fn offered_for_call(&mut self, now: Now) {
+    pub(super) fn offered_for_call(&mut self, base: &mut Base, id: ContactId, now: Now) {
         let Some(call) = &mut self.call else {
             return;
         };
         call.wants_back = false;
-        if matches!(call.stage, CallStage::Calling | CallStage::Ringing) {
+        let taken = matches!(call.stage, CallStage::Calling | CallStage::Ringing);
+        if taken {
             call.stage = CallStage::Connecting;
             call.remote = [true, false, false];
         }
         call.deadline = Some(now.instant + CONNECT_WITHIN);
+        if taken {
+            self.unveil(base, id, now);
+            self.apply_media(base);
+        }
     }
 
     /// Opens a link to the contact as its offerer, for the call if there is one.
@@ -109,7 +136,7 @@ impl Client {
             .as_ref()
             .filter(|call| call.contact == id && !call.is_over())
             .map(|call| call.id);
-        self.open_offer(base, id, call, true, now);
+        self.open_offer(base, id, call, OfferWith::Itself, now);
     }
 
     pub(super) fn open_offer(
@@ -117,7 +144,7 @@ impl Client {
         base: &mut Base,
         id: ContactId,
         call: Option<CallId>,
-        revealed: bool,
+        offer_with: OfferWith,
         now: Now,
     ) {
         let Some(contact) = self.contacts.get(&id) else {
@@ -131,7 +158,8 @@ impl Client {
             salt: base.random(),
             peer_salt: None,
             ice: self.ice(id),
-            revealed,
+            veiled: false,
+            offer_with,
             call,
         };
         self.open_link(base, id, opening, now);
@@ -146,17 +174,18 @@ impl Client {
     ) {
         match state {
             LinkState::Connected => self.activate_if_connected(base, id, now),
-            LinkState::Interrupted | LinkState::Failed => self.mend(base, id, now),
+            LinkState::Interrupted | LinkState::Failed => {
+                // As long as the spare carries it, the person need not know.
+                if !self.contacts.get(&id).is_some_and(Contact::carries) {
+                    self.mend(base, id, now);
+                }
+            }
             LinkState::Connecting => {}
         }
     }
 
-    pub(super) fn activate_if_connected(&mut self, base: &mut Base, id: ContactId, now: Now) {
-        let connected = self
-            .contacts
-            .get(&id)
-            .and_then(|contact| contact.link.as_ref())
-            .is_some_and(|link| link.state == LinkState::Connected);
+    pub(crate) fn activate_if_connected(&mut self, base: &mut Base, id: ContactId, now: Now) {
+        let connected = self.contacts.get(&id).is_some_and(Contact::carries);
         let Some(call) = self.call.as_mut().filter(|call| call.contact == id) else {
             return;
         };
@@ -178,17 +207,19 @@ impl Client {
         call.wants_back = false;
         self.tell_media(base);
         self.save_call(base, now);
+        self.follow_call(base, id, now);
         base.changed();
     }
 
     pub(crate) fn call_channel_opened(&mut self, base: &mut Base, id: ContactId) {
-        if self.is_in_call_with(id) {
+        let rings = self.call.as_ref().is_some_and(super::Call::rings_here);
+        if self.is_in_call_with(id) && !rings {
             self.tell_media(base);
         }
     }
 
     /// The path broke in an active call.
-    pub(super) fn mend(&mut self, base: &mut Base, id: ContactId, now: Now) {
+    pub(crate) fn mend(&mut self, base: &mut Base, id: ContactId, now: Now) {
         let Some(call) = self.call.as_mut().filter(|call| call.contact == id) else {
             return;
         };
@@ -204,13 +235,17 @@ impl Client {
         if !self.is_in_call_with(id) {
             return;
         }
-        self.mend(base, id, now);
-        let mending = self.call.as_ref().is_some_and(|call| {
-            matches!(
-                call.stage,
-                CallStage::Connecting | CallStage::Reconnecting { .. }
-            )
-        });
+        let carried = self.contacts.get(&id).is_some_and(Contact::carries);
+        if !carried {
+            self.mend(base, id, now);
+        }
+        let mending = carried
+            || self.call.as_ref().is_some_and(|call| {
+                matches!(
+                    call.stage,
+                    CallStage::Connecting | CallStage::Reconnecting { .. }
+                )
+            });
         if mending {
             self.offer_link_again(base, id, now);
         }

@@ -90,6 +90,9 @@ impl Client {
         own.give_up.get_or_insert(now.instant + MEND_FOR);
         own.wants_back = false;
         own.deadline = Some(now.instant + CONNECT_WITHIN);
+        if let Some(contact) = self.contacts.get_mut(&id) {
+            contact.renew_spare(base, now);
+        }
         self.offer_link(base, id, now);
         base.changed();
     }

@@ -155,7 +155,7 @@ impl Agreement {
 /// What is let in. The first passage is from another port of the address that was sent to, if it is from the
 /// same address at all; a second one is from another address.
 pub(super) fn filtering(passages: &[Finding<(Passage, Nearness)>]) -> Finding<Filtering> {
-    if passages.iter().any(|one| *one == Finding::Waiting) {
+    if passages.contains(&Finding::Waiting) {
         return Finding::Waiting;
     }
     let found: Vec<&(Passage, Nearness)> = passages.iter().filter_map(Finding::found).collect();

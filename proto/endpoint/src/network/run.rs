@@ -261,6 +261,12 @@ impl Run {
             (ipv4, ipv6) = (judge::own_address(v4), judge::own_address(v6));
             let told = if v4.is_empty() { v6 } else { v4 };
             mapping = judge::mapping(told, host_of);
+            if told.is_empty() {
+                (ipv4, ipv6) = (
+                    Finding::Unknown(Unknown::NoAnswer),
+                    Finding::Unknown(Unknown::NoAnswer),
+                );
+            }
         }
         let filtering = judge::filtering(&self.nearness());
         NetworkView {

@@ -28,11 +28,15 @@ pub(super) struct SimLink {
     remote: Option<Key>,
     heard: BTreeSet<u32>,
     connected: bool,
+    /// The generation whose pair was selected last.
+    carried: u32,
     /// As its machine knows it.
     pub(super) channel: bool,
     channel_told: bool,
     unsent: Vec<Vec<u8>>,
     pub(super) media: Option<[bool; 3]>,
+    /// The warm spare of another one.
+    pub(super) spare: bool,
 }
 
 /// Something that will happen to a link after so many milliseconds.
@@ -47,8 +51,12 @@ pub(super) struct SimLinks {
     links: BTreeMap<Key, SimLink>,
     /// Nothing connects, and what is connected is cut.
     pub(super) cut: bool,
-    /// How often a link was opened.
+    /// Whatever connects, connects over the relay.
+    pub(super) walled: bool,
+    /// How often a link was opened that is no spare.
     pub(super) opened: usize,
+    /// How often a spare was opened.
+    pub(super) spares: usize,
     pub(super) capture: Option<[bool; 3]>,
 }
 
@@ -82,10 +90,12 @@ impl SimLinks {
                     remote: None,
                     heard: BTreeSet::new(),
                     connected: false,
+                    carried: 0,
                     channel: false,
                     channel_told: false,
                     unsent: Vec::new(),
                     media: None,
+                    spare: false,
                 };
                 let old = self.links.insert(key(link), new);
                 assert!(old.is_none(), "a link's name is used once");
@@ -132,6 +142,16 @@ impl SimLinks {
                 }
                 Vec::new()
             }
+            LinkAction::Pair { spare, .. } => {
+                if let Some(found) = self.links.get_mut(&key(spare))
+                    && !core::mem::replace(&mut found.spare, true)
+                {
+                    self.opened -= 1;
+                    self.spares += 1;
+                }
+                Vec::new()
+            }
+            LinkAction::Expect { .. } | LinkAction::Word { .. } => Vec::new(),
             LinkAction::Close { link } => self.close(key(link)),
             LinkAction::ReleaseCapture => {
                 self.capture = None;
@@ -216,7 +236,8 @@ impl SimLinks {
     fn ready(&self, key: Key) -> Option<Key> {
         let link = self.links.get(&key)?;
         let there = link.remote?;
-        let fits = link.local && !link.connected && link.heard.contains(&link.generation);
+        let carried = link.connected && link.carried == link.generation;
+        let fits = link.local && !carried && link.heard.contains(&link.generation);
         (fits && !self.cut).then_some(there)
     }
 
@@ -230,12 +251,14 @@ impl SimLinks {
             return Vec::new();
         }
         let mut later = Vec::new();
-        let relayed = self.links[&key].ice.relay_only || self.links[&there].ice.relay_only;
+        let relay_only = |key: Key| self.links[&key].ice.relay_only;
+        let relayed = self.walled || relay_only(key) || relay_only(there);
         for key in [key, there] {
             let (who, run, link) = key;
             let owner = (who, run);
             let state = self.links.get_mut(&key).expect("both are there");
-            state.connected = true;
+            let before = core::mem::replace(&mut state.connected, true);
+            state.carried = state.generation;
             let kind = if relayed {
                 CandidateKind::Relayed
             } else {
@@ -253,7 +276,9 @@ impl SimLinks {
                 link,
                 state: LinkState::Connected,
             };
-            for (after, event) in [(60, connected), (65, LinkEvent::Path { link, report })] {
+            let path = (65, LinkEvent::Path { link, report });
+            let connected = (!before).then_some((60, connected));
+            for (after, event) in connected.into_iter().chain([path]) {
                 later.push(Later {
                     after,
                     owner,

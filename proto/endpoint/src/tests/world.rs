@@ -437,9 +437,20 @@ impl World {
         result
     }
 
+    /// All but spares.
     pub(super) fn live_links(&self, who: usize) -> Vec<LinkId> {
+        self.links_of(who, false)
+    }
+
+    pub(super) fn live_spares(&self, who: usize) -> Vec<LinkId> {
+        self.links_of(who, true)
+    }
+
+    fn links_of(&self, who: usize, spare: bool) -> Vec<LinkId> {
         let owner = (who, self.people[who].run);
-        self.links.of(owner).iter().map(|(id, _)| *id).collect()
+        let links = self.links.of(owner).into_iter();
+        let links = links.filter(|(_, link)| link.spare == spare);
+        links.map(|(id, _)| id).collect()
     }
 
     pub(super) fn channel_open(&self, who: usize) -> bool {
@@ -709,6 +720,8 @@ impl World {
                 let later = self.links.handle(owner, action);
                 self.later_links(later);
             }
+            // Probing is tried where it lives.
+            Transmit::Probe(_) => {}
             Transmit::Stretch(job) => {
                 let key = stretched(&job.stretch);
                 self.later(30, Step::Stretched(owner, job.id, key));
