@@ -215,7 +215,12 @@ pub(super) fn udp(observed: Option<bool>, rungs: &[Finding<Climb>]) -> Finding<b
     if observed.is_none() || rungs.contains(&Finding::Waiting) {
         return Finding::Waiting;
     }
-    Finding::Found(false)
+    let silent = |climb: &Finding<Climb>| *climb == Finding::Found(Climb::Silent);
+    if rungs.iter().all(silent) {
+        Finding::Found(false)
+    } else {
+        Finding::Unknown(Unknown::TooLittle)
+    }
 }
 
 /// Whether calls can be direct.

@@ -1,12 +1,10 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Evidence in, verdict out; and a run from its beginning to its end.
 
-use core::net::IpAddr;
-
 use hither_api::TurnGrant;
 use hither_sansio::{Duration, Instant, Now, UnixTime};
 
-use super::judge::{self, Nearness, Sightings};
+use super::judge::{Nearness, Sightings};
 use super::*;
 
 const OWN: &str = "turn:node.example:3478?transport=udp";
