@@ -168,9 +168,14 @@ impl Link {
         self.push(Operation::Restart(ice));
     }
 
-    /// Gathers with these servers and this policy from the next restart on.
+    /// Gathers with these servers and this policy: at once if nothing is described yet, else from the next
+    /// restart on.
     pub(crate) fn set_ice(self: &Rc<Self>, ice: IceConfig) {
-        self.push(Operation::Configure(ice));
+        if self.connection.local_description().is_some() {
+            self.push(Operation::Configure(ice));
+        } else if self.configure(&ice).is_err() {
+            self.broken();
+        }
     }
 
     /// Sends over the data channel.
@@ -294,6 +299,10 @@ impl Link {
             link: self.id,
             state,
         });
+        if state != LinkState::Connecting {
+            let up = state == LinkState::Connected;
+            self.around.worker.set_up(self.id, up);
+        }
         if state == LinkState::Connected && !self.sampling.replace(true) {
             spawn_local(sample(Rc::downgrade(self)));
         }
@@ -428,13 +437,14 @@ impl Link {
     async fn set_local(&self, kind: DescriptionKind, made: &JsValue) -> Result<(), JsValue> {
         let sdp = text(made, "sdp").unwrap_or_default();
         let description = made.unchecked_ref();
-        settled(self.connection.set_local_description(description)).await?;
+        let set = self.connection.set_local_description(description);
+        // It is on its way while the browser opens its sockets. What cannot be set breaks the link.
         self.report(LinkEvent::Description {
             link: self.id,
             kind,
             sdp: without_candidates(&sdp),
         });
-        Ok(())
+        settled(set).await.map(drop)
     }
 
     /// One that does not fit the description of now may fit the next one.
@@ -532,7 +542,12 @@ impl Link {
     fn report_path(&self, path: Option<PathReport>) {
         let news = path.filter(|path| self.seen.borrow().path.as_ref() != Some(path));
         if let Some(report) = news {
-            self.seen.borrow_mut().path = Some(report.clone());
+            let before = self.seen.borrow_mut().path.replace(report.clone());
+            let moved = before.is_some_and(|before| before.addresses != report.addresses);
+            if moved && self.connection.connection_state() == RtcPeerConnectionState::Connected {
+                // Without sound to listen to it is the only sign that the link is well again.
+                self.around.worker.set_up(self.id, true);
+            }
             self.report(LinkEvent::Path {
                 link: self.id,
                 report,

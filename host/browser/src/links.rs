@@ -11,7 +11,7 @@ use web_sys::HtmlMediaElement;
 
 use crate::capture::{Capture, CaptureEvent, Wanted};
 use crate::link::{Link, Surroundings, Tracks};
-use crate::message::Slot;
+use crate::message::{News, Slot};
 use crate::streams::{Stream, Streams};
 use crate::workers::MediaWorker;
 
@@ -28,6 +28,19 @@ struct Inner {
     by_id: RefCell<BTreeMap<LinkId, Rc<Link>>>,
     /// The link of the call: the last one that was given media.
     calling: Cell<Option<LinkId>>,
+    /// Its warm spare.
+    spare: Cell<Option<Spare>>,
+}
+
+/// A link that stands ready to take over from another one.
+#[derive(Clone, Copy, Debug)]
+struct Spare {
+    main: LinkId,
+    link: LinkId,
+    /// Sound leaves by it, and pictures are to follow.
+    open: bool,
+    /// Their camera and their screen come by it.
+    pictures: [bool; 2],
 }
 
 impl core::fmt::Debug for Inner {
@@ -67,7 +80,16 @@ impl Links {
                     }
                 }
             };
-            let worker = MediaWorker::new(Rc::new(upward(Inner::worker_failed)));
+            let watched = {
+                let all = all.clone();
+                move |link, news| {
+                    if let Some(all) = all.upgrade() {
+                        all.watched(link, news);
+                    }
+                }
+            };
+            let failed = Rc::new(upward(Inner::worker_failed));
+            let worker = MediaWorker::new(failed, Rc::new(watched));
             Inner {
                 around: Rc::new(Surroundings {
                     report: Rc::clone(&report),
@@ -81,6 +103,7 @@ impl Links {
                 streams: Streams::default(),
                 by_id: RefCell::default(),
                 calling: Cell::default(),
+                spare: Cell::default(),
             }
         }))
     }
@@ -114,6 +137,9 @@ impl Links {
                 camera,
                 screen,
             } => all.set_media(link, [microphone, camera, screen]),
+            LinkAction::Pair { main, spare } => all.pair(main, spare),
+            LinkAction::Expect { link, sound } => all.worker.expect(link, sound),
+            LinkAction::Word { link, word } => all.worker.word(link, word),
             LinkAction::Close { link } => all.close(link),
             LinkAction::ReleaseCapture => all.hang_up(),
             _ => tracing::error!("the machine asks for something unknown"),
@@ -143,6 +169,7 @@ impl Links {
             link.close();
         }
         self.0.calling.set(None);
+        self.0.spare.set(None);
         self.0.capture.release();
         self.0.worker.stop();
         self.0.show();
@@ -184,8 +211,54 @@ impl Inner {
         if let Some(link) = link {
             link.close();
         }
+        if self.spare.get().is_some_and(|spare| spare.link == id) {
+            self.spare.set(None);
+            self.show();
+        }
         if self.calling.get() == Some(id) {
             self.calling.set(None);
+            self.show();
+        }
+    }
+
+    /// The worker hears of it before the spare has anything to send.
+    fn pair(&self, main: LinkId, link: LinkId) {
+        self.worker.pair(main, link);
+        let known = self.spare.get().filter(|known| known.link == link);
+        let (open, pictures) = known.map_or_else(Default::default, |k| (k.open, k.pictures));
+        self.spare.set(Some(Spare {
+            main,
+            link,
+            open,
+            pictures,
+        }));
+        self.show();
+    }
+
+    /// What the watch over the two links says.
+    fn watched(&self, link: LinkId, news: News) {
+        match news {
+            News::Silent => (self.report)(LinkEvent::Silent { link }),
+            News::Heard => (self.report)(LinkEvent::Heard { link }),
+            News::Sound { heard } => (self.report)(LinkEvent::Sound { link, heard }),
+            News::Word { word } => (self.report)(LinkEvent::Word { link, word }),
+            News::Open { open } => self.change_spare(link, |spare| spare.open = open),
+            News::Picture { slot, spare: by_it } => self.change_spare(link, |spare| {
+                let [camera, screen] = &mut spare.pictures;
+                match slot {
+                    Slot::Camera => *camera = by_it,
+                    Slot::Screen => *screen = by_it,
+                    Slot::Sound => {}
+                }
+            }),
+        }
+    }
+
+    fn change_spare(&self, link: LinkId, change: impl FnOnce(&mut Spare)) {
+        let of = |spare: &Spare| spare.main == link || spare.link == link;
+        if let Some(mut spare) = self.spare.get().filter(of) {
+            change(&mut spare);
+            self.spare.set(Some(spare));
             self.show();
         }
     }
@@ -221,23 +294,44 @@ impl Inner {
     /// Brings the call's senders and the page's elements to what there is.
     fn show(&self) {
         let local = self.capture.tracks();
-        let link = self
-            .calling
-            .get()
-            .and_then(|id| self.by_id.borrow().get(&id).cloned());
-        if let Some(link) = &link {
-            link.feed(local.clone());
+        let by_name = |id: Option<LinkId>| id.and_then(|id| self.by_id.borrow().get(&id).cloned());
+        let main = by_name(self.calling.get());
+        let spare = self.spare.get();
+        let by_spare = by_name(spare.map(|spare| spare.link));
+        let open = spare.is_some_and(|spare| spare.open);
+        let [microphone, camera, screen] = local.clone();
+        // Sound is ready to leave by both, and the worker decides; a picture costs an encoder, and takes one way.
+        let pictures = [microphone.clone(), camera, screen];
+        let sound = [microphone, None, None];
+        let (to_main, to_spare) = if open {
+            (sound, pictures)
+        } else {
+            (pictures, sound)
+        };
+        if let Some(link) = &main {
+            link.feed(to_main);
         }
-        let remote = link.map_or_else(Tracks::default, |link| link.remote_tracks());
+        if let Some(link) = &by_spare {
+            link.feed(to_spare);
+        }
+        let tracks =
+            |link: Option<Rc<Link>>| link.map_or_else(Tracks::default, |link| link.remote_tracks());
+        self.play(&local, &tracks(main), &tracks(by_spare), spare);
+    }
+
+    fn play(&self, local: &Tracks, main: &Tracks, by_spare: &Tracks, spare: Option<Spare>) {
         let set = |stream, tracks: &Tracks, slot: Slot| {
             let track = tracks.get(slot.index()).and_then(Option::as_ref);
             self.streams.set(stream, track);
         };
-        set(Stream::LocalCamera, &local, Slot::Camera);
-        set(Stream::LocalScreen, &local, Slot::Screen);
-        set(Stream::RemoteCamera, &remote, Slot::Camera);
-        set(Stream::RemoteScreen, &remote, Slot::Screen);
-        set(Stream::RemoteSound, &remote, Slot::Sound);
+        let [camera, screen] = spare.map_or([false; 2], |spare| spare.pictures);
+        let of = |spared: bool| if spared { by_spare } else { main };
+        set(Stream::LocalCamera, local, Slot::Camera);
+        set(Stream::LocalScreen, local, Slot::Screen);
+        set(Stream::RemoteCamera, of(camera), Slot::Camera);
+        set(Stream::RemoteScreen, of(screen), Slot::Screen);
+        set(Stream::RemoteSound, main, Slot::Sound);
+        set(Stream::RemoteSpareSound, by_spare, Slot::Sound);
     }
 
     /// Stops all that is sent and shown, and closes the link: what else passes it is not to be known.
@@ -255,6 +349,7 @@ impl Inner {
             (self.report)(LinkEvent::Broken { link: id });
         }
         self.calling.set(None);
+        self.spare.set(None);
         self.show();
     }
 }

@@ -21,21 +21,30 @@ pub enum Stream {
     RemoteScreen,
     /// Their sound.
     RemoteSound,
+    /// Their sound by the spare link. Only one of the two sounds at a time; both are to be played.
+    RemoteSpareSound,
 }
 
-const STREAMS: [Stream; 5] = [
+impl Stream {
+    fn sounds(self) -> bool {
+        matches!(self, Self::RemoteSound | Self::RemoteSpareSound)
+    }
+}
+
+const STREAMS: [Stream; 6] = [
     Stream::LocalCamera,
     Stream::LocalScreen,
     Stream::RemoteCamera,
     Stream::RemoteScreen,
     Stream::RemoteSound,
+    Stream::RemoteSpareSound,
 ];
 
 /// The elements that were attached, and the streams that there are.
 #[derive(Debug, Default)]
 pub(crate) struct Streams {
     elements: RefCell<Vec<(HtmlMediaElement, Stream)>>,
-    current: RefCell<[Option<MediaStream>; 5]>,
+    current: RefCell<[Option<MediaStream>; 6]>,
 }
 
 impl Streams {
@@ -44,7 +53,7 @@ impl Streams {
         self.forget(element);
         let attached = (element.clone(), stream);
         self.elements.borrow_mut().push(attached);
-        element.set_muted(stream != Stream::RemoteSound);
+        element.set_muted(!stream.sounds());
         play(element, self.current(stream).as_ref());
     }
 

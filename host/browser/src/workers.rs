@@ -15,7 +15,7 @@ use web_sys::{MessageEvent, Worker, WorkerOptions, WorkerType};
 use zeroize::Zeroizing;
 
 use crate::listen::{Listener, at_most};
-use crate::message::{Counters, Job, Request, Response, emit, parse};
+use crate::message::{Counters, Job, News, Request, Response, emit, parse};
 use crate::sys::{MODULE_URL, call, promise, settled};
 
 /// How long the worker may take to count, milliseconds.
@@ -126,6 +126,7 @@ pub(crate) struct MediaWorker(Rc<Media>);
 
 struct Media {
     failed: Rc<dyn Fn()>,
+    watch: Rc<dyn Fn(LinkId, News)>,
     running: RefCell<Option<Rc<Running>>>,
     counted: RefCell<BTreeMap<u32, [Counters; 3]>>,
     counting: RefCell<BTreeMap<u32, Vec<Function>>>,
@@ -138,10 +139,12 @@ impl core::fmt::Debug for MediaWorker {
 }
 
 impl MediaWorker {
-    /// Not started yet. `failed` is called if it cannot be loaded, or traps.
-    pub(crate) fn new(failed: Rc<dyn Fn()>) -> Self {
+    /// Not started yet. `failed` is called if it cannot be loaded, or traps; `watch` gets what its watch over
+    /// two links says.
+    pub(crate) fn new(failed: Rc<dyn Fn()>, watch: Rc<dyn Fn(LinkId, News)>) -> Self {
         Self(Rc::new(Media {
             failed,
+            watch,
             running: RefCell::default(),
             counted: RefCell::default(),
             counting: RefCell::default(),
@@ -172,6 +175,30 @@ impl MediaWorker {
             link: link.0,
             key: Secret::from_bytes(key.to_bytes()),
         });
+    }
+
+    /// Makes one link the spare of another: until the worker is told so, nothing may be fed to the spare.
+    pub(crate) fn pair(&self, main: LinkId, spare: LinkId) {
+        let (main, spare) = (main.0, spare.0);
+        self.say(&Request::Pair { main, spare });
+    }
+
+    /// Tells it whether sound is expected on a main link.
+    pub(crate) fn expect(&self, link: LinkId, sound: bool) {
+        let link = link.0;
+        self.say(&Request::Expect { link, sound });
+    }
+
+    /// Tells it whether a link is connected.
+    pub(crate) fn set_up(&self, link: LinkId, up: bool) {
+        let link = link.0;
+        self.say(&Request::Up { link, up });
+    }
+
+    /// Gives it the word of the other side's watch.
+    pub(crate) fn word(&self, link: LinkId, word: Vec<u8>) {
+        let link = link.0;
+        self.say(&Request::Word { link, word });
     }
 
     /// Makes it forget a link.
@@ -214,19 +241,29 @@ impl MediaWorker {
         }
         let media = Rc::downgrade(&self.0);
         let hear = move |response| {
-            if let (Some(media), Response::Counted { link, counters }) = (media.upgrade(), response)
-            {
-                media.counted.borrow_mut().insert(link, counters);
-                let waiting = media.counting.borrow_mut().remove(&link);
-                for counted in waiting.into_iter().flatten() {
-                    call(&counted, &JsValue::UNDEFINED);
-                }
+            let Some(media) = media.upgrade() else {
+                return;
+            };
+            match response {
+                Response::Counted { link, counters } => media.counted(link, counters),
+                Response::Watch { link, news } => (media.watch)(LinkId(link), news),
+                Response::Ready | Response::Stretched { .. } => {}
             }
         };
         let failed = Rc::clone(&self.0.failed);
         let running = Running::start(hear, move || failed())?;
         self.0.running.replace(Some(Rc::clone(&running)));
         Ok(running)
+    }
+}
+
+impl Media {
+    fn counted(&self, link: u32, counters: [Counters; 3]) {
+        self.counted.borrow_mut().insert(link, counters);
+        let waiting = self.counting.borrow_mut().remove(&link);
+        for counted in waiting.into_iter().flatten() {
+            call(&counted, &JsValue::UNDEFINED);
+        }
     }
 }
 

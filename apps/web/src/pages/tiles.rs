@@ -51,7 +51,15 @@ pub(crate) fn Sound(app: App) -> impl IntoView {
     keep_attached(app, Stream::RemoteSound, move || {
         element.get().map(|audio| (*audio).clone())
     });
-    view! { <audio data-testid="audio-remote" node_ref=element autoplay></audio> }
+    let spare = NodeRef::<Audio>::new();
+    keep_attached(app, Stream::RemoteSpareSound, move || {
+        spare.get().map(|audio| (*audio).clone())
+    });
+    view! {
+        <audio data-testid="audio-remote" node_ref=element autoplay></audio>
+        // By the spare link, while the other one is silent.
+        <audio data-testid="audio-spare" node_ref=spare autoplay></audio>
+    }
 }
 
 fn keep_attached(

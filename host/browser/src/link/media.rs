@@ -44,6 +44,8 @@ pub(super) struct Transceivers {
     sizing: RefCell<Sizing>,
     /// What the camera's sender was last told.
     told: Rc<Cell<Option<Shape>>>,
+    /// What the senders were last given.
+    fed: RefCell<Tracks>,
 }
 
 /// How the camera's picture is sent.
@@ -109,6 +111,7 @@ impl Transceivers {
             all,
             sizing: RefCell::default(),
             told: Rc::default(),
+            fed: RefCell::default(),
         };
         made.share_out();
         Ok(made)
@@ -161,7 +164,12 @@ impl Transceivers {
 
     /// Puts tracks into the senders, or takes them out. The connection does it in the order of the calls.
     pub(super) fn feed(&self, tracks: &Tracks) {
-        for (transceiver, track) in self.all.iter().zip(tracks) {
+        let before = self.fed.replace(tracks.clone());
+        for ((transceiver, track), before) in self.all.iter().zip(tracks).zip(before) {
+            // Each replacement keeps the connection from the next thing that it has to do.
+            if *track == before {
+                continue;
+            }
             let replaced = transceiver.sender().replace_track(track.as_ref());
             // Fails if the link was closed meanwhile, and then it does not matter.
             spawn_local(async move { drop(settled(replaced).await) });
