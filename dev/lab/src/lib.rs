@@ -12,7 +12,9 @@
 //! * [`Meddler`] and [`Tap`]: a node that reads and alters what it carries, and a line that is listened to.
 //! * [`Net`]: hosts in network namespaces of their own, with firewalls; a node, a browser or any program
 //!   runs on one of them.
-//! * [`BareCall`]: a call with nothing of ours in it, to measure ours against.
+//! * [`BareCall`]: a call with nothing of ours in it, to measure ours against; over networks a [`BarePhone`] at either
+//!   end, with [`Coturn`] and a [`Switchboard`] for signals.
+//! * [`Ear`]: measures how long a tone was not to be heard.
 //! * [`FileServer`]: pages for the tests of the laboratory itself.
 //!
 //! # Selectors
@@ -30,9 +32,12 @@
 
 mod artifacts;
 mod bare_call;
+mod bare_phone;
 mod browser;
 mod connection;
 mod console;
+mod coturn;
+mod ear;
 mod error;
 mod files;
 mod keys;
@@ -42,12 +47,16 @@ mod node;
 mod page;
 mod person;
 mod process;
+mod switchboard;
 mod tap;
 
 pub use artifacts::artifacts_dir;
 pub use bare_call::{BareCall, Received};
+pub use bare_phone::{BARE_PAGE, BarePhone, BareTimes, Restart};
 pub use browser::{Browser, BrowserConfig};
 pub use console::{ConsoleLine, Level};
+pub use coturn::Coturn;
+pub use ear::{EAR, Ear, Silence};
 pub use error::{Evidence, LabError};
 pub use files::FileServer;
 pub use meddler::{Meddler, Post};
@@ -59,4 +68,5 @@ pub use net::{
 pub use node::{Node, NodeConfig, Ready};
 pub use page::{AxNode, Page};
 pub use person::{Carried, Media, PASSPHRASE, Passed, Person, PersonConfig, Shown, copy_tree};
+pub use switchboard::Switchboard;
 pub use tap::Tap;

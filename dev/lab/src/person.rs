@@ -109,6 +109,8 @@ pub struct PersonConfig {
     pub netns: Option<String>,
     /// More environment variables for the browser.
     pub env: Vec<(String, String)>,
+    /// Whether scripts of the test may do what the page's own may not (its content security policy).
+    pub any_script: bool,
 }
 
 /// A person with a browser and a profile of their own.
@@ -762,6 +764,9 @@ fn open(
     })?;
     let mut page = browser.new_page("about:blank")?;
     page.set_patience(Duration::from_secs(90));
+    if config.any_script {
+        page.call("Page.setBypassCSP", &json!({ "enabled": true }))?;
+    }
     for script in [WITNESS]
         .into_iter()
         .chain(config.scripts.iter().map(String::as_str))

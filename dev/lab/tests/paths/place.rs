@@ -2,9 +2,10 @@
 //! A node with a name, reached over both families of addresses, and people whose browsers know the name and
 //! trust the node's authority.
 
+use std::cell::RefCell;
 use std::fs;
 use std::net::{IpAddr, SocketAddr};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -25,6 +26,7 @@ pub(super) struct Place {
     pub(super) host: Host,
     pub(super) net: Net,
     homes: TempDir,
+    names: Names,
     _turn: MutexGuard<'static, ()>,
 }
 
@@ -46,6 +48,7 @@ impl Place {
             host,
             net,
             homes,
+            names: Names::default(),
             _turn: turn,
         }))
     }
@@ -55,18 +58,19 @@ impl Place {
         [self.host.ipv4().into(), self.host.ipv6().into()]
     }
 
-    /// How somebody sets out on this host who reaches the node at this address of it.
-    pub(super) fn person(&self, name: &str, host: &Host, node: IpAddr) -> PersonConfig {
-        let node = match node {
-            IpAddr::V4(v4) => v4.to_string(),
-            IpAddr::V6(v6) => format!("[{v6}]"),
-        };
-        PersonConfig {
+    /// How somebody sets out on this host, where the node's name leads to these addresses of it.
+    pub(super) fn person(
+        &self,
+        name: &str,
+        host: &Host,
+        node: &[IpAddr],
+    ) -> Result<PersonConfig, LabError> {
+        self.names.tell(host, node)?;
+        Ok(PersonConfig {
             netns: Some(host.netns().to_owned()),
             env: vec![("HOME".to_owned(), self.trusting_home(name))],
-            extra_args: vec![format!("--host-resolver-rules=MAP {NAME} {node}")],
             ..PersonConfig::default()
-        }
+        })
     }
 
     /// The first person here, who owns the node.
@@ -112,6 +116,37 @@ impl Place {
             "-A", "-n", "the node", "-t", "C,,", "-i", authority, "-d", &store,
         ]);
         text(&home).to_owned()
+    }
+}
+
+/// Files of names (`hosts`) that `ip netns exec` shows to the programs of a namespace instead of the machine's own. A
+/// browser's own rules for names would not do: WebRTC looks past them. The files go with the value.
+#[derive(Default)]
+struct Names {
+    dirs: RefCell<Vec<PathBuf>>,
+}
+
+impl Names {
+    fn tell(&self, host: &Host, node: &[IpAddr]) -> Outcome {
+        let dir = Path::new("/etc/netns").join(host.netns());
+        let lines: String = node.iter().map(|ip| format!("{ip} {NAME}\n")).collect();
+        let written = fs::create_dir_all(&dir).and_then(|()| {
+            self.dirs.borrow_mut().push(dir.clone());
+            fs::write(dir.join("hosts"), format!("127.0.0.1 localhost\n{lines}"))
+        });
+        written.map_err(|source| LabError::Io {
+            what: format!("write names into {}", dir.display()),
+            source,
+        })
+    }
+}
+
+impl Drop for Names {
+    fn drop(&mut self) {
+        for dir in self.dirs.get_mut() {
+            // What is gone already need not be removed.
+            let _removed = fs::remove_dir_all(dir);
+        }
     }
 }
 

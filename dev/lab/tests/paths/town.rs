@@ -62,16 +62,16 @@ impl Kind {
             Self::Open => {}
             Self::NoUdp => host.firewall(&Firewall::open_but_for(&[Flow::all(Protocol::Udp)]))?,
             Self::Only443 => {
-                host.firewall(&Firewall::closed_but_for(&[Flow::tcp(443), Flow::udp(443)]))?
+                host.firewall(&Firewall::closed_but_for(&[Flow::tcp(443), Flow::udp(443)]))?;
             }
             Self::OnlyHttps => host.firewall(&Firewall::closed_but_for(&[Flow::tcp(443)]))?,
         }
         Ok(host)
     }
 
-    /// The address of the node that somebody in this network reaches.
-    fn node(self, place: &Place) -> IpAddr {
-        place.addresses()[0]
+    /// The addresses of the node that the names of this network lead to.
+    fn node(self, place: &Place) -> Vec<IpAddr> {
+        place.addresses().to_vec()
     }
 }
 
@@ -104,7 +104,7 @@ impl Town {
         let host = kind.host(&self.place)?;
         let config = self
             .place
-            .person(kind.name(), &host, kind.node(&self.place));
+            .person(kind.name(), &host, &kind.node(&self.place))?;
         let person = match self.dwellers.first() {
             None => self.place.arrive_as_owner(kind.name(), config)?,
             Some((first, owner)) => {
