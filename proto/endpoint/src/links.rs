@@ -34,6 +34,9 @@ const RESTART_AFTER: Duration = Duration::from_millis(800);
 const RESTART_AGAIN: Duration = Duration::from_secs(6);
 /// A link that no call needs is mended for so long.
 const MEND_FOR: Duration = Duration::from_secs(60);
+/// Over a relay that carries, the search for a direct path begins so long after the call was taken: until then the
+/// browser has cameras, encoders and pictures to see to, and does one thing after the other.
+const SETTLE_FOR: Duration = Duration::from_millis(600);
 /// Candidates that come within so long travel together.
 const GATHER_FOR: Duration = Duration::from_millis(8);
 /// Restarts of theirs that are being answered at the same time.
@@ -63,6 +66,8 @@ pub(crate) struct Link {
     offer_with: OfferWith,
     /// The veil went before the answer came: restart when it comes.
     restart_when_answered: bool,
+    /// When ICE is restarted because the veil went.
+    restart_due: Option<Instant>,
     /// A restart of theirs was answered from behind the veil.
     answered_veiled: bool,
     /// Our offer has left.
@@ -162,6 +167,7 @@ impl Contact {
             veiled: opening.veiled,
             offer_with: opening.offer_with,
             restart_when_answered: false,
+            restart_due: None,
             answered_veiled: false,
             offered: false,
             answered: false,
@@ -317,6 +323,9 @@ impl Contact {
                 base.link(LinkAction::SetIce { link: id, ice });
             }
             LinkRole::Offerer if relay_only => {}
+            LinkRole::Offerer if link.state == LinkState::Connected => {
+                link.restart_due = Some(now.instant + SETTLE_FOR);
+            }
             LinkRole::Offerer if link.negotiated => self.restart(base, ice, now),
             LinkRole::Offerer => link.restart_when_answered = true,
             LinkRole::Answerer => {
@@ -554,6 +563,7 @@ impl Contact {
         if link.state != LinkState::Connecting {
             link.deadline = Some(now.instant + RESTART_AGAIN);
         }
+        link.restart_due = None;
         link.restarted = Some(now.instant);
         link.note(now, "ICE restart".to_owned());
         let (id, token) = (link.id, link.token);
@@ -626,10 +636,13 @@ impl Contact {
 
     pub(crate) fn link_timeout(&self) -> Option<Instant> {
         let link = self.link.as_ref()?;
-        [link.deadline, link.candidates_due, link.look_again]
-            .into_iter()
-            .flatten()
-            .min()
+        let times = [
+            link.deadline,
+            link.candidates_due,
+            link.restart_due,
+            link.look_again,
+        ];
+        times.into_iter().flatten().min()
     }
 
     /// Whether a look for a direct path may find one: over the relay, nothing hidden, and not just looked.
@@ -670,6 +683,12 @@ impl Contact {
         let due = |at: Option<Instant>| at.is_some_and(|at| at <= now.instant);
         if due(self.link.as_ref().and_then(|link| link.candidates_due)) {
             self.send_held_candidates(base);
+        }
+        if due(self.link.as_ref().and_then(|link| link.restart_due)) {
+            if let Some(link) = &mut self.link {
+                link.restart_due = None;
+            }
+            self.restart(base, ice.clone(), now);
         }
         if due(self.link.as_ref().and_then(|link| link.look_again)) {
             self.look_for_direct(base, ice.clone(), now);
