@@ -11,3 +11,5 @@ mod coturn;
 mod place;
 #[path = "relay/raw.rs"]
 mod raw;
+#[path = "relay/your_network.rs"]
+mod your_network;
