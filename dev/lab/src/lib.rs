@@ -62,7 +62,7 @@ pub use files::FileServer;
 pub use meddler::{Meddler, Post};
 pub use net::{
     Capture, Client, ConnectProxy, Count, Counts, Cut, Dependence, Firewall, Flow, Host, Ipv4,
-    Ipv6, Link, LinkShape, Nat, Net, Packet, Passage, Ports, Protocol, Rebinding, Router,
+    Ipv6, Link, LinkShape, Nat, Net, Packet, Passage, Ports, Protocol, Range, Rebinding, Router,
     RouterConfig,
 };
 pub use node::{Node, NodeConfig, Ready};

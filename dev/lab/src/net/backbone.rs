@@ -123,18 +123,24 @@ impl Place {
         Ipv6Addr::new(0x2001, 0xdb8, 0, self.number.into(), 0, 0, 0, host)
     }
 
-    /// Lays the link to this place, with this end of it in another namespace.
+    /// Lays the link to this place and sets the near end up, with this end of it in another namespace.
     pub(super) fn link(&self, end: &Namespace, interface: &str, how: &str) -> Result<(), LabError> {
         let number = self.number;
         self.backbone.namespace.ip(&format!(
             "link add to-{number} {how} type veth peer name {interface} {how} netns {netns}\n\
              address add {gateway}/30 dev to-{number}\n\
-             address add {gateway_v6}/64 dev to-{number}\n\
+             address add {gateway_v6}/64 nodad dev to-{number}\n\
              link set to-{number} up\n",
             netns = end.name(),
             gateway = self.gateway(),
             gateway_v6 = self.gateway_v6(),
         ))
+    }
+
+    /// Waits until the backbone's end of the link carries, once the other end is up.
+    pub(super) fn wait_for_link(&self) -> Result<(), LabError> {
+        let interface = format!("to-{}", self.number);
+        self.backbone.namespace.wait_for_link(&interface)
     }
 
     fn at(&self, offset: u8) -> Ipv4Addr {

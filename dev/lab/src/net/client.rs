@@ -39,7 +39,6 @@ impl Client {
         uplink.set_up(&namespace)?;
         let ipv4 = uplink.plug.ipv4.unwrap_or(Ipv4Addr::UNSPECIFIED);
         let ipv6 = uplink.plug.ipv6.unwrap_or(Ipv6Addr::UNSPECIFIED);
-        namespace.wait_for_link(&uplink.interface)?;
         Ok(Self {
             host: Host::behind(namespace, ipv4, ipv6),
             uplinks: vec![uplink],
@@ -63,7 +62,6 @@ impl Client {
         let namespace = self.host.namespace();
         let uplink = Uplink::new(namespace, router, number)?;
         uplink.set_up(namespace)?;
-        namespace.wait_for_link(&uplink.interface)?;
         self.uplinks.push(uplink);
         for uplink in &self.uplinks {
             uplink.set_rules(namespace)?;
@@ -111,7 +109,6 @@ impl Client {
         let namespace = self.host.namespace();
         // The system has forgotten routes, and addresses of IPv6.
         uplink.set_up(namespace)?;
-        namespace.wait_for_link(&uplink.interface)?;
         if self.uplinks.len() > 1 {
             namespace.ip(&uplink.own_table())?;
         }
@@ -145,7 +142,9 @@ impl Uplink {
     fn set_up(&self, namespace: &Namespace) -> Result<(), LabError> {
         let interface = &self.interface;
         let (addresses, routes) = (self.plug.addresses(interface), self.routes());
-        namespace.ip(&format!("link set {interface} up\n{addresses}{routes}"))
+        namespace.ip(&format!("link set {interface} up\n{addresses}{routes}"))?;
+        namespace.wait_for_link(interface)?;
+        self.plug.wait_for_link()
     }
 
     /// The way to everybody, after those of the uplinks before it.

@@ -28,7 +28,7 @@ impl Host {
         place.link(&namespace, "eth0", "")?;
         namespace.ip(&format!(
             "address add {ipv4}/30 dev eth0\n\
-             address add {ipv6}/64 dev eth0\n\
+             address add {ipv6}/64 nodad dev eth0\n\
              link set eth0 up\n\
              route add default via {gateway}\n\
              route add default via {gateway_v6}\n",
@@ -36,6 +36,7 @@ impl Host {
             gateway_v6 = place.gateway_v6(),
         ))?;
         namespace.wait_for_link("eth0")?;
+        place.wait_for_link()?;
         place.backbone().add_host([ipv4.into(), ipv6.into()]);
         Ok(Self {
             namespace,

@@ -52,7 +52,7 @@ pub use lane::{LinkShape, Passage};
 pub use link::{Cut, Link};
 pub use nat::{Dependence, Nat, Ports, Rebinding};
 pub use proxy::ConnectProxy;
-pub use router::{Ipv4, Ipv6, Router, RouterConfig};
+pub use router::{Ipv4, Ipv6, Range, Router, RouterConfig};
 
 /// A backbone that hosts and routers are linked to. They keep it up for as long as they live.
 #[derive(Debug)]

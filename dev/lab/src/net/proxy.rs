@@ -50,6 +50,7 @@ impl ConnectProxy {
         host.namespace()
             .ip(&format!("{addresses}link set lan up\n"))?;
         host.namespace().wait_for_link("lan")?;
+        plug.wait_for_link()?;
         let address = SocketAddr::new(ipv4.into(), PORT);
         let listener = host.inside(|| TcpListener::bind(address))?;
         let listener = listener.map_err(LabError::io("open a proxy's port"))?;

@@ -47,6 +47,16 @@ pub enum Ipv6 {
     Filtered(Dependence),
 }
 
+/// Which addresses of IPv4 a NAT gives to those behind it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Range {
+    /// 192.168.0.0/16 (RFC 1918), a /24 of it for each router.
+    Home,
+    /// 100.64.0.0/10 (RFC 6598): between a carrier's NAT and the homes or telephones behind it. A /24 for each
+    /// router.
+    Carrier,
+}
+
 /// A kind of router.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RouterConfig {
@@ -54,6 +64,8 @@ pub struct RouterConfig {
     pub ipv4: Ipv4,
     /// What it does with IPv6. Behind another router there is none.
     pub ipv6: Ipv6,
+    /// The addresses behind a NAT.
+    pub range: Range,
     /// What it lets through, in both directions.
     pub firewall: Option<Firewall>,
     /// Whether its clients reach each other without it, as on one local network; else only by hairpinning.
@@ -67,6 +79,7 @@ impl RouterConfig {
         Self {
             ipv4: Ipv4::Routed,
             ipv6: Ipv6::Routed,
+            range: Range::Home,
             firewall: None,
             switching: true,
         }
@@ -78,8 +91,19 @@ impl RouterConfig {
         Self {
             ipv4: Ipv4::Translated(nat),
             ipv6: Ipv6::Absent,
+            range: Range::Home,
             firewall: None,
             switching: true,
+        }
+    }
+
+    /// A carrier's NAT: clients, or the homes behind it, are kept from each other.
+    #[must_use]
+    pub fn carrier(nat: Nat) -> Self {
+        Self {
+            range: Range::Carrier,
+            switching: false,
+            ..Self::nat(nat)
         }
     }
 
@@ -147,6 +171,7 @@ enum Uplink {
 #[derive(Debug)]
 pub(super) struct Plug {
     router: Router,
+    number: u8,
     port: usize,
     pub(super) ipv4: Option<Ipv4Addr>,
     pub(super) ipv6: Option<Ipv6Addr>,
@@ -210,6 +235,10 @@ impl Router {
         let routing = Routing::new(translator, gate, config.firewall.clone(), config.switching);
         let forwarder = Forwarder::start(backbone, routing, seed)?;
         namespace.ip("link set wan up")?;
+        match &uplink {
+            Uplink::Backbone(place) => place.wait_for_link()?,
+            Uplink::Router(plug) => plug.wait_for_link()?,
+        }
         let wire = Wire::open(&namespace, "wan")?;
         forwarder.shared().plug(wire, &[])?;
         Ok(Self {
@@ -314,6 +343,7 @@ impl Router {
         let port = inner.forwarder.shared().plug(wire, &addresses)?;
         Ok(Plug {
             router: self.clone(),
+            number,
             port,
             ipv4,
             ipv6,
@@ -333,10 +363,13 @@ impl Router {
         (ipv4, ipv6)
     }
 
-    /// An address in its network: that of a home, or between two NATs if there are routers behind it (RFC 1918,
-    /// RFC 6598). Which of both is not known when it is asked for, and nothing depends on it.
+    /// An address in its network.
     fn at(&self, number: u8) -> Ipv4Addr {
-        Ipv4Addr::new(192, 168, self.inner.network, number)
+        let [first, second] = match self.inner.config.range {
+            Range::Home => [192, 168],
+            Range::Carrier => [100, 64],
+        };
+        Ipv4Addr::new(first, second, self.inner.network, number)
     }
 }
 
@@ -344,6 +377,12 @@ impl Plug {
     /// The link, as the router sees it.
     pub(super) fn link(&self) -> Link {
         Link::new(self.router.inner.forwarder.shared(), self.port)
+    }
+
+    /// Waits until the router's end of the link carries, once the other end is up.
+    pub(super) fn wait_for_link(&self) -> Result<(), LabError> {
+        let namespace = &self.router.inner.namespace;
+        namespace.wait_for_link(&format!("lan-{}", self.number))
     }
 
     /// The commands of `ip` that give an interface its addresses.
@@ -357,7 +396,7 @@ impl Plug {
             .map(|ip| format!("address replace {ip}/{length} dev {interface}\n"));
         let ipv6 = self
             .ipv6
-            .map(|ip| format!("address replace {ip}/64 dev {interface}\n"));
+            .map(|ip| format!("address replace {ip}/64 nodad dev {interface}\n"));
         [ipv4, ipv6].into_iter().flatten().collect()
     }
 

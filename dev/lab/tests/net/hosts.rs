@@ -53,17 +53,27 @@ fn a_firewall_lets_through_what_it_names_and_counts_the_rest() -> Result<(), Lab
     assert_eq!(before.rest.packets, 0, "{before:?}");
 
     let closed = |at: IpAddr| SocketAddr::new(at, 7);
-    assert!(!udp_passes(&one, &two, closed(two.ipv4().into()))?);
-    assert!(!udp_passes(&two, &one, closed(one.ipv4().into()))?);
-    assert!(!tcp_passes(&one, &three, closed(three.ipv4().into()))?);
-    assert!(!tcp_passes(&one, &two, closed(two.ipv6().into()))?);
+    assert!(!udp_passes(&one, &two, closed(two.ipv4().into()), false)?);
+    assert!(!udp_passes(&two, &one, closed(one.ipv4().into()), false)?);
+    assert!(!tcp_passes(
+        &one,
+        &three,
+        closed(three.ipv4().into()),
+        false
+    )?);
+    assert!(!tcp_passes(&one, &two, closed(two.ipv6().into()), false)?);
     let after = one.counts()?;
     assert!(after.rest.packets >= 4, "{after:?}");
     assert_eq!(after.named, before.named, "{after:?}");
 
     one.firewall(&Firewall::open_but_for(&[Flow::all(Protocol::Udp)]))?;
     assert!(tcp(&one, &three, three.ipv6().into())?.is_some());
-    assert!(!udp_passes(&one, &three, closed(three.ipv4().into()))?);
+    assert!(!udp_passes(
+        &one,
+        &three,
+        closed(three.ipv4().into()),
+        false
+    )?);
     Ok(())
 }
 
@@ -77,9 +87,9 @@ fn a_firewall_knows_ports() -> Result<(), LabError> {
     one.firewall(&Firewall::closed_but_for(&open))?;
     let at = |port| SocketAddr::new(two.ipv4().into(), port);
     assert!(tcp_at(&one, &two, at(443), IN_TIME)?.is_some());
-    assert!(!tcp_passes(&one, &two, at(444))?);
+    assert!(!tcp_passes(&one, &two, at(444), false)?);
     assert!(udp_at(&one, &two, at(443), IN_TIME)?.is_some());
-    assert!(!udp_passes(&one, &two, at(444))?);
+    assert!(!udp_passes(&one, &two, at(444), false)?);
     Ok(())
 }
 
@@ -179,16 +189,30 @@ pub(super) fn tcp(from: &Host, to: &Host, ip: IpAddr) -> Result<Option<IpAddr>, 
     tcp_at(from, to, SocketAddr::new(ip, 7), IN_TIME)
 }
 
-pub(super) fn tcp_passes(from: &Host, to: &Host, at: SocketAddr) -> Result<bool, LabError> {
-    Ok(tcp_at(from, to, at, IN_VAIN)?.is_some())
+/// The same, whether it works; what shall work is waited for longer.
+pub(super) fn tcp_passes(
+    from: &Host,
+    to: &Host,
+    at: SocketAddr,
+    expected: bool,
+) -> Result<bool, LabError> {
+    let patience = if expected { IN_TIME } else { IN_VAIN };
+    Ok(tcp_at(from, to, at, patience)?.is_some())
 }
 
 pub(super) fn udp(from: &Host, to: &Host, ip: IpAddr) -> Result<Option<IpAddr>, LabError> {
     udp_at(from, to, SocketAddr::new(ip, 7), IN_TIME)
 }
 
-pub(super) fn udp_passes(from: &Host, to: &Host, at: SocketAddr) -> Result<bool, LabError> {
-    Ok(udp_at(from, to, at, IN_VAIN)?.is_some())
+/// The same, whether it works; what shall work is waited for longer.
+pub(super) fn udp_passes(
+    from: &Host,
+    to: &Host,
+    at: SocketAddr,
+    expected: bool,
+) -> Result<bool, LabError> {
+    let patience = if expected { IN_TIME } else { IN_VAIN };
+    Ok(udp_at(from, to, at, patience)?.is_some())
 }
 
 /// Says hello and hears it again; whom the other host saw, if that worked in time.

@@ -4,6 +4,7 @@
 use std::collections::BTreeSet;
 use std::io;
 use std::net::{IpAddr, SocketAddr, UdpSocket};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use hither_lab::{Dependence, Host, LabError, Net};
@@ -12,7 +13,7 @@ use hither_lab::{Dependence, Host, LabError, Net};
 const IN_TIME: Duration = Duration::from_secs(20);
 
 /// How long to wait for what must not, once something sent later has come.
-const IN_VAIN: Duration = Duration::from_millis(100);
+const IN_VAIN: Duration = Duration::from_millis(250);
 
 /// What was found out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -57,14 +58,24 @@ impl Responder {
     /// What is on the way of a client with this address.
     pub(super) fn measure(&self, client: &Host, ip: IpAddr) -> Result<Measured, LabError> {
         let open = || bind(client, SocketAddr::new(ip, 0));
-        let socket = open()?;
+        let (socket, filtered, pair) = (open()?, open()?, [open()?, open()?]);
         let own = local(&socket);
         let first = self.seen(&socket, 0, 0);
+        let mapping = self.mapping(&socket, first);
+        self.probe_filter(&filtered);
+        let outside = self.probe_hairpin(&pair);
+        // Whether something comes that perhaps must not takes time to say: all three at once.
+        let (last, [one, two]) = (local(&self.sockets[0][0]), &pair);
+        let [to_filtered, to_one, to_two] = thread::scope(|scope| {
+            let threads = [&filtered, one, two]
+                .map(|socket| scope.spawn(move || sources_until(socket, last)));
+            threads.map(|thread| thread.join().expect("it listens"))
+        });
         Ok(Measured {
-            mapping: self.mapping(&socket, first),
-            filtering: self.filtering(&open()?),
+            mapping,
+            filtering: self.filtering(&to_filtered),
             preserves_ports: first.port() == own.port(),
-            hairpins: self.hairpins(&open()?, &open()?),
+            hairpins: to_one.contains(&outside[1]) && to_two.contains(&outside[0]),
             translates: first.ip() != own.ip(),
         })
     }
@@ -95,35 +106,38 @@ impl Responder {
     }
 
     /// RFC 5780 §4.4, with the answers that nobody asked for sent first.
-    fn filtering(&self, socket: &UdpSocket) -> Dependence {
+    fn probe_filter(&self, socket: &UdpSocket) {
         let outside = self.seen(socket, 0, 0);
-        let from = [(1, 1), (0, 1), (0, 0)].map(|(address, port)| &self.sockets[address][port]);
-        for socket in from {
-            socket.send_to(b"?", outside).expect("it leaves");
-        }
-        let heard = sources_until(socket, local(from[2]));
-        match [from[0], from[1]].map(|socket| heard.contains(&local(socket))) {
-            [true, true] => Dependence::EndpointIndependent,
-            [false, true] => Dependence::AddressDependent,
-            [false, false] => Dependence::AddressAndPortDependent,
-            [true, false] => panic!("a stranger may send, and another port may not"),
+        for (address, port) in [(1, 1), (0, 1), (0, 0)] {
+            let from = &self.sockets[address][port];
+            from.send_to(b"?", outside).expect("it leaves");
         }
     }
 
-    /// RFC 5780 §4.5: each has sent to the other, so that no filter is in the way.
-    fn hairpins(&self, one: &UdpSocket, two: &UdpSocket) -> bool {
-        let (seen, other) = (self.seen(one, 0, 0), self.seen(two, 0, 0));
-        one.send_to(b"?", other).expect("it leaves");
-        two.send_to(b"?", seen).expect("it leaves");
-        one.send_to(b"?", other).expect("it leaves");
-        let responder = &self.sockets[0][0];
-        for (socket, outside, partner) in [(one, seen, other), (two, other, seen)] {
-            responder.send_to(b"?", outside).expect("it leaves");
-            if !sources_until(socket, local(responder)).contains(&partner) {
-                return false;
-            }
+    fn filtering(&self, heard: &BTreeSet<SocketAddr>) -> Dependence {
+        let came =
+            |address: usize, port: usize| heard.contains(&local(&self.sockets[address][port]));
+        match (came(1, 1), came(0, 1)) {
+            (true, true) => Dependence::EndpointIndependent,
+            (false, true) => Dependence::AddressDependent,
+            (false, false) => Dependence::AddressAndPortDependent,
+            (true, false) => panic!("a stranger may send, and another port may not"),
         }
-        true
+    }
+
+    /// RFC 5780 §4.5: each sends to the other, and again, so that no filter is in the way; then the responder does.
+    /// The addresses that it sees of them.
+    fn probe_hairpin(&self, pair: &[UdpSocket; 2]) -> [SocketAddr; 2] {
+        let outside = pair.each_ref().map(|socket| self.seen(socket, 0, 0));
+        for _ in 0..2 {
+            pair[0].send_to(b"?", outside[1]).expect("it leaves");
+            pair[1].send_to(b"?", outside[0]).expect("it leaves");
+        }
+        for address in outside {
+            let responder = &self.sockets[0][0];
+            responder.send_to(b"?", address).expect("it leaves");
+        }
+        outside
     }
 }
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Routers: each is what it is called.
 
-use std::io::{Read, Write};
+use std::io::{ErrorKind, Read, Write};
 use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::thread;
 use std::time::Duration;
@@ -12,7 +12,7 @@ use hither_lab::{
     Router, RouterConfig,
 };
 
-use super::hosts::{IN_TIME, names, tcp, tcp_at, tcp_passes, udp, udp_at, udp_passes};
+use super::hosts::{IN_TIME, names, tcp, tcp_at, tcp_passes, udp, udp_passes};
 use super::measure::{Measured, Responder, bind, local};
 
 type Outcome = Result<(), LabError>;
@@ -104,7 +104,7 @@ fn two_nats_in_a_row_are_as_strict_as_the_stricter() -> Outcome {
         Nat::address_and_port_dependent(),
     ];
     for carrier in carriers {
-        let outer = net.router("carrier", &RouterConfig::nat(carrier).isolating())?;
+        let outer = net.router("carrier", &RouterConfig::carrier(carrier))?;
         for filtering in FILTERS {
             let inner = Nat::endpoint_independent(filtering);
             let router = outer.router("home", &RouterConfig::nat(inner))?;
@@ -198,14 +198,18 @@ fn clients_of_a_router_share_a_network_unless_it_keeps_them_apart() -> Outcome {
             let (one, two) = (router.client("one")?, router.client("two")?);
             for ip in [IpAddr::from(two.ipv4()), two.ipv6().into()] {
                 let here = SocketAddr::new(ip, 7);
-                assert_eq!(tcp_passes(&one, &two, here)?, switching, "{config:?}");
-                assert_eq!(udp_passes(&one, &two, here)?, switching, "{config:?}");
+                assert_eq!(
+                    tcp_passes(&one, &two, here, switching)?,
+                    switching,
+                    "{config:?}"
+                );
+                assert_eq!(
+                    udp_passes(&one, &two, here, switching)?,
+                    switching,
+                    "{config:?}"
+                );
             }
-            assert_eq!(
-                meet_outside(&responder, &one, &two)?,
-                hairpinning,
-                "{config:?}"
-            );
+            assert_outside(&responder, [&one, &two], hairpinning)?;
         }
     }
     Ok(())
@@ -218,7 +222,7 @@ fn homes_of_one_carrier_meet_where_it_hairpins() -> Outcome {
     };
     let responder = Responder::new(&net, false)?;
     for hairpinning in [false, true] {
-        let carrier = RouterConfig::nat(home().hairpinning(hairpinning)).isolating();
+        let carrier = RouterConfig::carrier(home().hairpinning(hairpinning));
         let carrier = net.router("carrier", &carrier)?;
         let homes = [
             carrier.router("one", &RouterConfig::nat(home()))?,
@@ -227,8 +231,9 @@ fn homes_of_one_carrier_meet_where_it_hairpins() -> Outcome {
         let (one, two) = (homes[0].client("one")?, homes[1].client("two")?);
         assert_eq!(homes[0].public_ipv4(), homes[1].public_ipv4());
         assert_ne!(homes[0].ipv4(), homes[1].ipv4());
-        assert!(!udp_passes(&one, &two, at(&two, 7))?);
-        assert_eq!(meet_outside(&responder, &one, &two)?, hairpinning);
+        assert_eq!(homes[0].ipv4().octets()[..2], [100, 64]);
+        assert!(!udp_passes(&one, &two, at(&two, 7), false)?);
+        assert_outside(&responder, [&one, &two], hairpinning)?;
     }
     Ok(())
 }
@@ -263,25 +268,25 @@ fn firewalls_of_routers_stand_between_clients_and_the_backbone() -> Outcome {
     let server = net.host("server")?;
     let router = net.router("office", &RouterConfig::nat(home()))?;
     let client = router.client("client")?;
-    let passes = |port| {
+    let assert_passes = |port, tcp, udp| {
         let at = at(&server, port);
-        let udp = udp_at(&client, &server, at, IN_VAIN)?.is_some();
-        Ok::<_, LabError>((tcp_passes(&client, &server, at)?, udp))
+        assert_eq!(tcp_passes(&client, &server, at, tcp)?, tcp, "{port}");
+        assert_eq!(udp_passes(&client, &server, at, udp)?, udp, "{port}");
+        Ok::<_, LabError>(())
     };
-    assert_eq!(passes(443)?, (true, true));
+    assert_passes(443, true, true)?;
     router.firewall(Some(&Firewall::open_but_for(&[Flow::all(Protocol::Udp)])));
-    assert_eq!([passes(443)?, passes(444)?], [(true, false); 2]);
+    assert_passes(443, true, false)?;
+    assert_passes(444, true, false)?;
     let both = [Flow::tcp(443), Flow::udp(443)];
     router.firewall(Some(&Firewall::closed_but_for(&both)));
-    assert_eq!([passes(443)?, passes(444)?], [(true, true), (false, false)]);
+    assert_passes(443, true, true)?;
+    assert_passes(444, false, false)?;
     router.firewall(Some(&Firewall::closed_but_for(&both[..1])));
-    assert_eq!(
-        [passes(443)?, passes(444)?],
-        [(true, false), (false, false)]
-    );
+    assert_passes(443, true, false)?;
+    assert_passes(444, false, false)?;
     router.firewall(None);
-    assert_eq!(passes(444)?, (true, true));
-    Ok(())
+    assert_passes(444, true, true)
 }
 
 #[test]
@@ -293,8 +298,8 @@ fn a_proxy_is_the_only_way_out() -> Outcome {
     let nothing = RouterConfig::nat(home()).firewall(Firewall::closed_but_for(&[]));
     let router = net.router("office", &nothing)?;
     let (client, proxy) = (router.client("client")?, router.proxy("proxy")?);
-    assert!(!tcp_passes(&client, &server, at(&server, 443))?);
-    assert!(!udp_passes(&client, &server, at(&server, 443))?);
+    assert!(!tcp_passes(&client, &server, at(&server, 443), false)?);
+    assert!(!udp_passes(&client, &server, at(&server, 443), false)?);
 
     let listener = server.inside(|| TcpListener::bind(at(&server, 443)))?;
     let listener = listener.expect("a free port");
@@ -360,7 +365,11 @@ fn rebinding_gives_every_flow_another_port() -> Outcome {
         router.rebind(Rebinding::Everything);
         // The server does not know the port that this comes from now, and says so.
         stream.write_all(b"?").expect("it leaves");
-        assert!(stream.read(&mut [0; 8]).is_err());
+        stream
+            .set_read_timeout(Some(IN_TIME))
+            .expect("a time is accepted");
+        let refused = stream.read(&mut [0; 8]).expect_err("nobody answers");
+        assert_eq!(refused.kind(), ErrorKind::ConnectionReset);
         let _again = connect()?.expect("it connects");
         let other = listener.accept().expect("it is connected").1;
         assert_ne!(other.port(), source.port());
@@ -465,14 +474,18 @@ fn routers_and_clients_leave_nothing_behind() -> Outcome {
     Ok(())
 }
 
-/// Whether two clients reach each other by the addresses that others see of them.
-fn meet_outside(responder: &Responder, one: &Client, two: &Client) -> Result<bool, LabError> {
+/// Two clients reach each other by the addresses that others see of them, or do not.
+fn assert_outside(responder: &Responder, [one, two]: [&Client; 2], reached: bool) -> Outcome {
     let (here, there) = (socket(one)?, socket(two)?);
     let (seen, other) = (responder.seen(&here, 0, 0), responder.seen(&there, 0, 0));
-    heard(&here, other, &there, IN_VAIN);
-    let met = heard(&there, seen, &here, IN_VAIN) == Some(other);
-    assert_eq!(heard(&here, other, &there, IN_VAIN) == Some(seen), met);
-    Ok(met)
+    // The first one runs into the other's filter.
+    assert_eq!(heard(&here, other, &there, IN_VAIN), None);
+    let patience = if reached { IN_TIME } else { IN_VAIN };
+    let back = heard(&there, seen, &here, patience);
+    assert_eq!(back, reached.then_some(other));
+    let forth = heard(&here, other, &there, patience);
+    assert_eq!(forth, reached.then_some(seen));
+    Ok(())
 }
 
 /// From whom a datagram comes that this socket sends to this address, if it does in time.
