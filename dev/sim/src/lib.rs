@@ -11,7 +11,8 @@
 //! - [`world`]: everything together, and the clock;
 //! - [`oracle`]: which pairs of NATs permit a direct path, derived on paper;
 //! - [`plans`]: places drawn by dice;
-//! - [`seeds`]: runs a scenario with many seeds, and names the one that fails;
+//! - [`rate`]: the share of direct calls among networks as they are distributed in the world;
+//! - [`seeds`]: runs a scenario with many seeds, and names the one that fails.
 //!
 //! What is modelled is the policy: when which path is found, left and taken again. What is not: bytes,
 //! cryptography, congestion control, the browser. Those are the laboratory's (`dev/lab`).
@@ -23,6 +24,7 @@ pub mod nat;
 pub mod network;
 pub mod oracle;
 pub mod plans;
+pub mod rate;
 pub mod relay;
 pub mod seeds;
 pub mod side;

@@ -84,6 +84,11 @@ pub(crate) fn lab(root: &Path, chosen: &[String]) -> Result<(), TaskError> {
     suites(root, |suite| NETWORKS.contains(&suite), chosen)
 }
 
+/// A task of the simulation, which needs no browser.
+pub(crate) fn simulate(root: &Path, task: &str) -> Result<(), TaskError> {
+    run(cargo(root).args(["run", "--locked", "--package", "hither-sim", "--", task]))
+}
+
 fn suites(root: &Path, wanted: impl Fn(&str) -> bool, chosen: &[String]) -> Result<(), TaskError> {
     let mut command = native(root, "test");
     command

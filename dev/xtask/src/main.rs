@@ -29,6 +29,9 @@ Tasks:
   e2e     only the release build and the tests in Chromium; words after `e2e` choose among them
   lab     only those of networks: routers of every type, and calls between them; words after `lab`
           choose among them
+  lab --rate
+          the share of calls that go directly among published distributions of NATs, by simulation;
+          and the gaps in sound when a path is cut, in virtual time
   bench   the release build and the benches; words after `bench` name those to run
   bench relay [--quick] [--only <names>]
           the relay beside coturn and a bare forwarder, without a build of the client
@@ -88,6 +91,10 @@ fn main() -> ExitCode {
         Some("check") => check(&mut steps),
         Some("test") => test(&mut steps),
         Some("e2e") => e2e(&mut steps, &rest),
+        Some("lab") if rest == ["--rate"] => {
+            steps.run("the direct rate", |root| cargo::simulate(root, "rate"));
+            steps.run("gaps in virtual time", |root| cargo::simulate(root, "gaps"));
+        }
         Some("lab") => lab(&mut steps, &rest),
         Some("bench") => match rest.split_first() {
             Some((name, options)) if name == "relay" => bench_relay(&mut steps, options),
