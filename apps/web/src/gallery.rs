@@ -11,7 +11,7 @@ use hither_endpoint::{
     CallDirection, CallId, CallStage, CallView, ContactId, ContactState, ContactView,
     ConversationView, Delivery, DeviceView, EndReason, InvitationKey, InvitationState,
     InvitationView, JoinStage, JoiningView, MeView, MessageId, MessageView, NodeState, Notice,
-    PastCallView, Phase, Route, RouteView, TimelineEntry, TransportProtocol, View,
+    PastCallView, Phase, RelayOnly, Route, RouteView, TimelineEntry, TransportProtocol, View,
 };
 use hither_sansio::UnixTime;
 use leptos::prelude::*;
@@ -357,7 +357,8 @@ fn contact(number: u8, name: &str, category: &str) -> ContactView {
         last_call: None,
         last_time: None,
         route: None,
-        relay_only: false,
+        relay_only: RelayOnly::Inherit,
+        hidden: false,
         always_direct: false,
         typing: false,
     }
@@ -398,7 +399,8 @@ fn contacts() -> Vec<ContactView> {
         ContactView {
             last_text: Some("The tender is due on the 4th".into()),
             last_time: Some(ago(400_000)),
-            relay_only: true,
+            relay_only: RelayOnly::Always,
+            hidden: true,
             ..contact(6, "Dr. Okonkwo", "Work")
         },
         ContactView {

@@ -58,8 +58,16 @@ pub(crate) const SAFETY: &str = "Both of you see the same number. Compare it in 
     that nobody is in between.";
 pub(crate) const COMPARED: &str = "We looked at it together, and it was the same.";
 pub(crate) const RELAY_ONLY: &str = "They never see your address. Calls take a little longer.";
-pub(crate) const ALWAYS_DIRECT: &str = "Connects whenever both of you are there, also without a call. They then see \
-    your Internet address, and when you are online.";
+pub(crate) const MAY_BE_DIRECT: &str = "Once a call is taken, your devices look for the shortest way. If they find it, \
+    they see your Internet address.";
+pub(crate) const ALWAYS_DIRECT: &str = "Connects whenever both of you are there, also without a call. Unless it is \
+    relay only, they see your Internet address before you answer, and in any case when you are online.";
+pub(crate) const BY_CATEGORY: &str = "Nobody in a category that is switched on sees your address, unless you said \
+    otherwise on their page.";
+pub(crate) const BEFORE_ANSWERING: &str = "While it rings, whoever calls learns the address of the relay and not \
+    yours; so does whoever you call. Only with contacts who are “always direct” it is told at once.";
+pub(crate) const RELAY_FOR_ALL_WINS: &str =
+    "“Relay for everybody” is on in the settings, so your address is hidden from them too.";
 pub(crate) const RELAY_FOR_ALL: &str = "Nobody sees your address, not even in calls. Everything goes through your \
     node’s relay and takes a little longer.";
 pub(crate) const VEIL: &str = "Blurred until you touch them, for trains and meetings.";
@@ -118,6 +126,15 @@ fn capitalised(text: &str) -> String {
         .flat_map(char::to_uppercase)
         .collect();
     format!("{first}{}", letters.as_str())
+}
+
+/// What follows from a contact's category.
+pub(crate) fn by_category(category: &str, hidden: bool) -> String {
+    if hidden {
+        format!("{category}: relay only. They never see your address.")
+    } else {
+        format!("{category}: direct when possible. They see your address once a call is taken.")
+    }
 }
 
 /// Before the first message.

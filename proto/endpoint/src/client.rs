@@ -16,9 +16,10 @@ use hither_sansio::{Instant, Now, UnixTime};
 use serde::{Deserialize, Serialize};
 
 use crate::base::{Base, Purpose};
-use crate::calls::Call;
 use crate::calls::past::PastCall;
+use crate::calls::{Call, EndedCall};
 use crate::contact::{Contact, Inbound, Inbox, Posted, Receipt, Source};
+use crate::hiding::Hiding;
 use crate::leaving::Leaving;
 use crate::leftovers::{Farewell, Leftovers};
 use crate::meet::{Invitation, Joining};
@@ -88,6 +89,8 @@ pub(crate) struct Client {
     /// Last words to removed contacts, by record name.
     pub(crate) farewells: BTreeMap<String, Farewell>,
     pub(crate) leftovers: Leftovers,
+    /// From whose categories this device's address is hidden.
+    pub(crate) hiding: Hiding,
     /// What is measured of the network around this device.
     pub(crate) network: Network,
     /// The account is being deleted.
@@ -120,6 +123,7 @@ impl Client {
             devices: None,
             farewells: BTreeMap::new(),
             leftovers: Leftovers::default(),
+            hiding: Hiding::default(),
             network: Network::default(),
             leaving: None,
             picture,
@@ -139,11 +143,7 @@ impl Client {
 
     /// Servers and policy for a link to this contact.
     pub(crate) fn ice(&self, contact: ContactId) -> IceConfig {
-        let relay_only = self.account.relay_for_all
-            || self
-                .contacts
-                .get(&contact)
-                .is_some_and(|contact| contact.stored.relay_only);
+        let relay_only = self.hides_from(contact);
         match &self.node.turn {
             Some(grant) => IceConfig {
                 urls: grant.urls.clone(),

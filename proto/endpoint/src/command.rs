@@ -4,7 +4,7 @@
 use hither_api::{DeviceId, RegistrationToken, link::Link};
 use zeroize::Zeroizing;
 
-use crate::{ContactId, InvitationKey};
+use crate::{ContactId, InvitationKey, RelayOnly};
 
 /// A person's wish. Carried out at once or answered by a [`crate::Notice`].
 #[derive(Clone, Debug)]
@@ -101,10 +101,17 @@ pub enum Command {
         /// Whether it was.
         verified: bool,
     },
-    /// Hide this device's address from the contact: relay only.
+    /// Whether this device's address is hidden from the contact: relay only.
     SetRelayOnly {
         /// Which.
         contact: ContactId,
+        /// Wins over what their category says.
+        relay_only: RelayOnly,
+    },
+    /// Hide this device's address from everybody in a category who has no word of their own.
+    SetCategoryRelayOnly {
+        /// One that somebody is in.
+        category: String,
         /// Whether to.
         relay_only: bool,
     },

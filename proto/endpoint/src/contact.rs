@@ -26,7 +26,7 @@ use crate::links::Link;
 use crate::payload::{Address, Payload, Signal, WireCandidate};
 use crate::spare::Spares;
 use crate::stream::{Receiver, Sender, StoredOutgoing, Via};
-use crate::{ContactId, ContactState, IceConfig, LinkAction, LinkState, Method};
+use crate::{ContactId, ContactState, IceConfig, LinkAction, LinkState, Method, RelayOnly};
 
 /// HTTP puts under way to one contact.
 const MAX_POSTING: usize = 4;
@@ -87,7 +87,7 @@ pub(crate) struct Stored {
     pub(crate) alias: String,
     pub(crate) category: String,
     pub(crate) verified: bool,
-    pub(crate) relay_only: bool,
+    pub(crate) relay_only: RelayOnly,
     pub(crate) always_direct: bool,
     pub(crate) peer_always_direct: bool,
     pub(crate) inbox: Inbox,

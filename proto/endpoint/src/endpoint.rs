@@ -12,6 +12,7 @@ use zeroize::Zeroizing;
 
 use crate::base::{Base, Purpose, Stretching, read_record};
 use crate::client::{Account, Client, Failure, Outcome, is_passing, outcome, refused};
+use crate::hiding::MAX_CATEGORY;
 use crate::leaving::Leaving;
 use crate::network::ProbeEvent;
 use crate::payload::{MAX_NAME, MAX_PICTURE, is_origin};
@@ -586,6 +587,10 @@ impl Client {
                 self.follow_policy(base, None, now);
                 base.changed();
             }
+            Command::SetCategoryRelayOnly {
+                category,
+                relay_only,
+            } => self.hide_from_category(base, category.trim(), relay_only, now),
             Command::SetAlwaysDirect {
                 contact,
                 always_direct,
@@ -625,10 +630,10 @@ impl Client {
     }
 
     fn change_contact(&mut self, base: &mut Base, command: Command, now: Now) {
-        let policy = matches!(command, Command::SetRelayOnly { .. });
+        let hidden = self.hidden();
         let (id, change): (_, Change) = match command {
             Command::SetCategory { contact, category } => {
-                let category: String = category.trim().chars().take(32).collect();
+                let category: String = category.trim().chars().take(MAX_CATEGORY).collect();
                 if category.is_empty() {
                     return base.notice(Notice::NameInvalid);
                 }
@@ -655,9 +660,7 @@ impl Client {
             contact.save();
             base.changed();
         }
-        if policy {
-            self.follow_policy(base, Some(id), now);
-        }
+        self.follow_hiding(base, &hidden, now);
     }
 
     fn set_profile(&mut self, base: &mut Base, name: &str, picture: Option<Vec<u8>>, now: Now) {

@@ -36,6 +36,7 @@ mod command;
 mod contact;
 mod endpoint;
 mod event;
+mod hiding;
 mod ident;
 mod json;
 mod leaving;
@@ -60,6 +61,7 @@ mod tests;
 pub use command::Command;
 pub use endpoint::{Config, Endpoint};
 pub use event::{Event, Notice};
+pub use hiding::RelayOnly;
 pub use ident::{CallId, ContactId, InvitationKey, LinkId, MessageId};
 pub use link::{
     Candidate, CandidateKind, CaptureKind, DescriptionKind, IceConfig, LinkAction, LinkEvent,

@@ -25,7 +25,9 @@ use crate::base::{Base, Purpose, Stretching};
 use crate::client::{Client, DEFAULT_CATEGORY, Failure, Outcome, refused};
 use crate::contact::{Contact, Inbox, Spent, Stored, StoredProfile, Turn, digest};
 use crate::payload::{Address, Hello, Payload};
-use crate::{ContactId, ContactState, InvitationKey, InvitationState, JoinStage, Method, Notice};
+use crate::{
+    ContactId, ContactState, InvitationKey, InvitationState, JoinStage, Method, Notice, RelayOnly,
+};
 
 /// How long an invitation lasts.
 const LIFETIME: Duration = Duration::from_secs(7 * 86_400 - 600);
@@ -466,7 +468,7 @@ impl Client {
             alias: String::new(),
             category: new.category,
             verified: false,
-            relay_only: false,
+            relay_only: RelayOnly::Inherit,
             always_direct: false,
             peer_always_direct: false,
             inbox: new.inbox,

@@ -33,6 +33,11 @@ impl Client {
         categories.push(DEFAULT_CATEGORY.to_owned());
         categories.sort_by_key(|category| category.to_lowercase());
         categories.dedup();
+        let relay_only_categories = categories
+            .iter()
+            .filter(|category| self.hiding.hides(category))
+            .cloned()
+            .collect();
         View {
             phase: Phase::Ready,
             me: Some(MeView {
@@ -53,6 +58,7 @@ impl Client {
             call: self.show_call(),
             devices: self.show_devices(base),
             relay_for_all: self.account.relay_for_all,
+            relay_only_categories,
             network: self.network.view(),
             notices: base.notices.clone(),
         }
@@ -76,6 +82,7 @@ impl Client {
             last_call: self.last_call(contact.id),
             route: contact.route(),
             relay_only: contact.stored.relay_only,
+            hidden: self.hides_from(contact.id),
             always_direct: contact.stored.always_direct,
             typing: contact.typing_until.is_some(),
         }

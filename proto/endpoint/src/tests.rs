@@ -22,6 +22,8 @@ mod world;
 #[cfg(not(target_arch = "wasm32"))]
 mod calling;
 #[cfg(not(target_arch = "wasm32"))]
+mod hiding;
+#[cfg(not(target_arch = "wasm32"))]
 mod hostile;
 #[cfg(not(target_arch = "wasm32"))]
 mod meeting;

@@ -7,7 +7,9 @@ use hither_api::{DeviceId, Role};
 use hither_sansio::UnixTime;
 
 use crate::network::NetworkView;
-use crate::{CallId, ContactId, InvitationKey, LinkId, MessageId, Notice, TransportProtocol};
+use crate::{
+    CallId, ContactId, InvitationKey, LinkId, MessageId, Notice, RelayOnly, TransportProtocol,
+};
 
 /// Everything an app shows.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -34,6 +36,8 @@ pub struct View {
     pub devices: Option<Vec<DeviceView>>,
     /// Whether everything goes through the relay.
     pub relay_for_all: bool,
+    /// Categories from whose people this device's address is hidden.
+    pub relay_only_categories: Vec<String>,
     /// What is known of the network around this device.
     pub network: NetworkView,
     /// Undismissed notices, oldest first, at most 16.
@@ -56,6 +60,7 @@ impl View {
             call: None,
             devices: None,
             relay_for_all: false,
+            relay_only_categories: Vec::new(),
             network: NetworkView::idle(),
             notices,
         }
@@ -134,8 +139,10 @@ pub struct ContactView {
     pub last_call: Option<PastCallView>,
     /// Which way bytes go right now: over an open link; `None`: through the mailbox.
     pub route: Option<RouteView>,
-    /// Relay only is on for this contact.
-    pub relay_only: bool,
+    /// What was said of this contact by itself.
+    pub relay_only: RelayOnly,
+    /// What comes of it, of the category and of the rule for everybody: only relayed candidates are for them.
+    pub hidden: bool,
     /// Always direct is on for this contact.
     pub always_direct: bool,
     /// They are typing.

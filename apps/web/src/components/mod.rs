@@ -3,6 +3,7 @@
 
 mod avatar;
 mod button;
+mod choice;
 mod copy;
 mod field;
 mod icon;
@@ -15,6 +16,7 @@ mod switch;
 
 pub(crate) use avatar::Avatar;
 pub(crate) use button::IconButton;
+pub(crate) use choice::{Choice, Way};
 pub(crate) use copy::CopyButton;
 pub(crate) use field::{CategoryField, ErrorText, PictureField};
 pub(crate) use icon::{Glyph, Icon};

@@ -7,7 +7,8 @@ use leptos::prelude::*;
 #[component]
 pub(crate) fn Switch(
     /// What is switched.
-    label: &'static str,
+    #[prop(into)]
+    label: String,
     /// What it means.
     #[prop(optional, default = "")]
     explanation: &'static str,

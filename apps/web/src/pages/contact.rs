@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! About one contact: the safety number, where they are listed, which paths are allowed, and the end.
 
-use hither_endpoint::{Command, ContactId, ContactView};
+use hither_endpoint::{Command, ContactId, ContactView, RelayOnly};
 use leptos::prelude::*;
 
 use crate::components::{
-    Avatar, CategoryField, Glyph, Icon, IconButton, QrCode, SafetyNumber, Switch,
+    Avatar, CategoryField, Choice, Glyph, Icon, IconButton, QrCode, SafetyNumber, Switch, Way,
 };
 use crate::state::{App, Confirmation};
 use crate::words;
@@ -141,16 +141,57 @@ fn Listing(app: App, id: ContactId, contact: Memo<Option<ContactView>>) -> impl 
 
 #[component]
 fn Paths(app: App, id: ContactId, contact: Memo<Option<ContactView>>) -> impl IntoView {
+    let chosen = Memo::new(move |_| {
+        contact.with(|contact| {
+            contact
+                .as_ref()
+                .map_or(RelayOnly::Inherit, |one| one.relay_only)
+        })
+    });
+    let for_all = app.relay_for_all;
+    let category = text(contact, |contact| contact.category.clone());
+    let by_category = Signal::derive(move || {
+        let category = category.get();
+        let hidden = app
+            .relay_only_categories
+            .with(|all| all.contains(&category));
+        words::by_category(&category, hidden)
+    });
+    let way = |value, label, explanation, testid| Way {
+        value,
+        label,
+        explanation,
+        testid,
+    };
+    let fixed = |text: &'static str| Signal::stored(text.to_owned());
+    let ways = vec![
+        way(
+            RelayOnly::Inherit,
+            "As the category says",
+            by_category,
+            "relay-only-inherit",
+        ),
+        way(
+            RelayOnly::Always,
+            "Relay only",
+            fixed(words::RELAY_ONLY),
+            "relay-only",
+        ),
+        way(
+            RelayOnly::Never,
+            "Direct when possible",
+            fixed(words::MAY_BE_DIRECT),
+            "relay-only-never",
+        ),
+    ];
     view! {
         <section class="card">
             <h3>"Paths"</h3>
-            <Switch
-                label="Relay only"
-                explanation=words::RELAY_ONLY
-                on=is(contact, |contact| contact.relay_only)
-                testid="relay-only"
-                on_change=move |relay_only| app.send(Command::SetRelayOnly { contact: id, relay_only })
-            />
+            <Choice legend="Your address" name="relay-only" ways chosen
+                on_choose=move |relay_only| app.send(Command::SetRelayOnly { contact: id, relay_only }) />
+            <Show when=move || for_all.get() && chosen.get() == RelayOnly::Never>
+                <p class="hint" data-testid="relay-for-all-wins">{words::RELAY_FOR_ALL_WINS}</p>
+            </Show>
             <Switch
                 label="Always direct"
                 explanation=words::ALWAYS_DIRECT

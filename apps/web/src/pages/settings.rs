@@ -180,6 +180,9 @@ fn Privacy(app: App) -> impl IntoView {
                 testid="relay-for-all"
                 on_change=move |relay_only| app.send(Command::SetRelayForAll { relay_only })
             />
+            <Show when=move || !app.relay_for_all.get()>
+                <CategoryRules app />
+            </Show>
             <Switch
                 label="Veil messages"
                 explanation=words::VEIL
@@ -204,6 +207,35 @@ fn Privacy(app: App) -> impl IntoView {
             </div>
         </section>
     }
+}
+
+/// From which categories the address is hidden.
+#[component]
+fn CategoryRules(app: App) -> impl IntoView {
+    view! {
+        <details class="more" data-testid="category-rules">
+            <summary>"Relay only by category"</summary>
+            <p class="hint">{words::BY_CATEGORY}</p>
+            <For each=move || app.categories.get() key=Clone::clone let:category>
+                <CategoryRule app category />
+            </For>
+        </details>
+        <p class="hint" data-testid="before-answering">{words::BEFORE_ANSWERING}</p>
+    }
+}
+
+#[component]
+fn CategoryRule(app: App, category: String) -> impl IntoView {
+    let label = category.clone();
+    let asked = category.clone();
+    let on = Memo::new(move |_| app.relay_only_categories.with(|all| all.contains(&asked)));
+    let change = move |relay_only| {
+        app.send(Command::SetCategoryRelayOnly {
+            category: category.clone(),
+            relay_only,
+        });
+    };
+    view! { <Switch label on testid="category-relay-only" on_change=change /> }
 }
 
 #[component]

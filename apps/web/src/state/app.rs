@@ -92,6 +92,7 @@ pub(crate) struct App {
     pub(crate) call: Memo<Option<CallView>>,
     pub(crate) devices: Memo<Option<Vec<DeviceView>>>,
     pub(crate) relay_for_all: Memo<bool>,
+    pub(crate) relay_only_categories: Memo<Vec<String>>,
     pub(crate) network: Memo<NetworkView>,
     pub(crate) notices: Memo<Vec<Notice>>,
 }
@@ -133,6 +134,7 @@ impl App {
             call: part!(call),
             devices: part!(devices),
             relay_for_all: part!(relay_for_all),
+            relay_only_categories: part!(relay_only_categories),
             network: part!(network),
             notices: part!(notices),
         };
@@ -318,10 +320,9 @@ impl App {
         contact: impl Fn() -> Option<ContactId> + Copy + Send + Sync + 'static,
     ) -> Around {
         let why_not_direct = Signal::derive(move || {
-            let asked = self.relay_for_all.get()
-                || contact()
-                    .and_then(|id| self.contact_now(id))
-                    .is_some_and(|contact| contact.relay_only);
+            let asked = contact()
+                .and_then(|id| self.contact_now(id))
+                .is_some_and(|contact| contact.hidden);
             self.network
                 .with(|view| words::network::why_not_direct(view, asked))
         });

@@ -12,6 +12,7 @@ use crate::base::{Base, read_record};
 use crate::calls::StoredCall;
 use crate::calls::past::PastCall;
 use crate::contact::{Contact, Stored, StoredProfile};
+use crate::hiding::{HIDING, Hiding};
 use crate::leftovers::LEFTOVERS;
 use crate::meet::{Invitation, JOINING, Joining, StoredInvitation};
 use crate::stream::StoredOutgoing;
@@ -54,6 +55,10 @@ impl Client {
             {
                 client.farewells.insert(name.clone(), farewell);
             }
+        }
+        if let Some(bytes) = records.get(HIDING) {
+            client.hiding = Hiding::restore(bytes);
+            damaged |= client.hiding.is_damaged();
         }
         if let Some(bytes) = records.get(LEFTOVERS) {
             client.leftovers = read_record(bytes).unwrap_or_default();

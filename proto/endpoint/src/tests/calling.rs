@@ -7,7 +7,7 @@ use super::world::{ANA, BEN, CARA, World};
 use crate::payload::{LinkOffer, Payload, Signal, WireCandidate};
 use crate::{
     CallDirection, CallId, CallStage, CaptureKind, Command, Delivery, EndReason, Event, LinkAction,
-    LinkEvent, LinkId, Notice, Route,
+    LinkEvent, LinkId, Notice, RelayOnly, Route,
 };
 
 pub(super) fn call(world: &mut World, who: usize, video: bool) {
@@ -460,7 +460,7 @@ fn media_that_would_leave_unprotected_ends_the_call() {
 fn relay_only_is_passed_on_and_shows() {
     let mut world = World::friends(1);
     let contact = world.friend(BEN);
-    let relay_only = true;
+    let relay_only = RelayOnly::Always;
     world.tell(
         BEN,
         Command::SetRelayOnly {

@@ -4,7 +4,7 @@
 use super::calling::{accept, both_active, call, ended, forge, is_active};
 use super::world::{ANA, BEN, World};
 use crate::payload::{LinkOffer, Signal, WireCandidate};
-use crate::{CallStage, Command, EndReason, IceConfig, LinkAction, LinkId, Route};
+use crate::{CallStage, Command, EndReason, IceConfig, LinkAction, LinkId, RelayOnly, Route};
 
 /// Ana calls Ben, and the link over the relay is up while he thinks.
 fn ringing(seed: u64) -> World {
@@ -127,7 +127,7 @@ fn whoever_hides_stays_behind_the_relay_when_the_call_is_taken() {
     for who in [ANA, BEN] {
         let mut world = World::friends(1);
         let contact = world.friend(who);
-        let relay_only = true;
+        let relay_only = RelayOnly::Always;
         world.tell(
             who,
             Command::SetRelayOnly {
