@@ -3,7 +3,7 @@
 //!
 //! ```text
 //!   caller                                    callee
-//!   CallOffer (MLS) ───────────────────────►  Ringing
+//!   Call, then CallOffer (MLS) ────────────►  Ringing
 //!   Ringing  ◄────── CallRinging, RingOffer    a veiled link: relayed candidates only, no tracks
 //!   Answer ────────────────────────────────►
 //!            ◄─ ─ ─ ─ over the relay ─ ─ ─ ─►  connected, and nothing is heard or seen
@@ -60,6 +60,14 @@ const END_KEPT: u64 = 300;
 /// Calls that are over and remembered.
 const MAX_ENDED: usize = 16;
 
+/// A call that is over and remembered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct EndedCall {
+    call: CallId,
+    /// It was here, and has left whatever it was to leave. Else its offer may still arrive.
+    known: bool,
+}
+
 /// What is stored of a call, so that it survives a reload.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct StoredCall {
@@ -87,6 +95,8 @@ pub(crate) struct Call {
     pub(crate) number: Option<String>,
     /// Callee: accepted, but the link's description is not there yet.
     accept_waits: bool,
+    /// The offer that is yet to be signed and sent behind its announcement.
+    offer: Option<(Instant, Payload)>,
     deadline: Option<Instant>,
     /// When the mending ends.
     give_up: Option<Instant>,
@@ -120,6 +130,7 @@ impl Call {
             remote: [false; 3],
             number: None,
             accept_waits: false,
+            offer: None,
             deadline: None,
             give_up: None,
             save_at: None,
@@ -128,7 +139,8 @@ impl Call {
     }
 
     pub(crate) fn timeout(&self) -> Option<Instant> {
-        [self.deadline, self.give_up, self.save_at]
+        let offer = self.offer.as_ref().map(|(at, _)| *at);
+        [self.deadline, self.give_up, self.save_at, offer]
             .into_iter()
             .flatten()
             .min()
@@ -187,24 +199,32 @@ impl Client {
             .unwrap_or_else(|| contact.stored.current.clone());
         let call = CallId::from_bytes(base.random());
         let salt = base.random();
-        contact.send(
-            base,
-            &Payload::CallOffer {
+        let (time, epoch) = (now.unix.as_millis(), secrets.epoch);
+        // It rings while the offer is signed and stored, unless they cannot know the epoch yet.
+        if epoch == contact.stored.current.epoch {
+            let announcement = Signal::Call {
                 call,
                 video,
-                time: now.unix.as_millis(),
-                epoch: secrets.epoch,
+                time,
+                epoch,
                 salt,
-            },
-            None,
-            now,
-        );
+            };
+            contact.signal(base, &announcement, MOMENT);
+        }
+        let offer = Payload::CallOffer {
+            call,
+            video,
+            time,
+            epoch,
+            salt,
+        };
         let standing = contact.channel_open();
         let number = safety::call_number(secrets.authenticator.as_bytes(), call.as_bytes());
         self.call = Some(Call {
             microphone: true,
             camera: video,
             number: Some(number),
+            offer: Some((now.instant, offer)),
             deadline: Some(now.instant + RING_FOR),
             ..Call::new(call, id, CallDirection::Outgoing, CallStage::Calling)
         });
@@ -291,7 +311,11 @@ impl Client {
         if UnixTime::from_millis(time).saturating_since(now.unix) > STALE_AFTER {
             return;
         }
-        if age > STALE_AFTER || self.ended_calls.contains(&call) {
+        let ended = self.ended_calls.iter().find(|ended| ended.call == call);
+        if ended.is_some_and(|ended| ended.known) {
+            return;
+        }
+        if age > STALE_AFTER || ended.is_some() {
             let time = UnixTime::from_millis(time).min(now.unix);
             return self.missed(base, id, (call, video), time);
         }
@@ -378,7 +402,7 @@ impl Client {
         let Some(own) = self.call.take() else {
             return;
         };
-        self.remember_ended(own.id);
+        self.remember_ended(own.id, true);
         if let Some(contact) = self.contacts.get_mut(&own.contact)
             && !contact.may_keep_link()
         {
@@ -386,11 +410,11 @@ impl Client {
         }
     }
 
-    fn remember_ended(&mut self, call: CallId) {
+    fn remember_ended(&mut self, call: CallId, known: bool) {
         if self.ended_calls.len() >= MAX_ENDED {
             self.ended_calls.pop_front();
         }
-        self.ended_calls.push_back(call);
+        self.ended_calls.push_back(EndedCall { call, known });
     }
 
     fn missed(
@@ -615,6 +639,11 @@ impl Client {
         let Some(call) = &mut self.call else {
             return;
         };
+        if let Some((_, offer)) = call.offer.take()
+            && let Some(contact) = self.contacts.get_mut(&call.contact)
+        {
+            contact.send(base, &offer, None, now);
+        }
         let due = |at: Option<Instant>| at.is_some_and(|at| at <= now.instant);
         if due(call.give_up) {
             return self.finish(base, Some(WireEnd::Lost), EndReason::Lost, now);

@@ -27,7 +27,7 @@ use crate::network::{Network, ProbeEvent};
 use crate::node::{Node, NodeEvent};
 use crate::payload::{Payload, Signal};
 use crate::{
-    CallId, ContactId, ContactState, Delivery, HttpFailure, HttpResponse, IceConfig, InvitationKey,
+    ContactId, ContactState, Delivery, HttpFailure, HttpResponse, IceConfig, InvitationKey,
     LinkAction, LinkEvent, LinkId, MessageId, Method, Notice, SocketEvent,
 };
 
@@ -81,7 +81,7 @@ pub(crate) struct Client {
     pub(crate) joining: Option<Joining>,
     pub(crate) call: Option<Call>,
     /// Calls that are over, newest last: their offers may still arrive.
-    pub(crate) ended_calls: VecDeque<CallId>,
+    pub(crate) ended_calls: VecDeque<EndedCall>,
     /// Calls that nobody answered, oldest first.
     pub(crate) past_calls: BTreeMap<ContactId, Vec<PastCall>>,
     pub(crate) open: Option<ContactId>,
@@ -365,6 +365,13 @@ impl Client {
             }
             Signal::Spare(offer) => self.spare_offered(base, id, offer, now),
             Signal::Word { token, word } => self.word_arrived(base, id, token, word),
+            Signal::Call {
+                call,
+                video,
+                time,
+                epoch,
+                salt,
+            } => self.call_offered(base, id, (call, video, time), (epoch, salt), now),
             Signal::RingOffer(offer) => self.ring_offered(base, id, offer, now),
             Signal::Answer { token, salt, sdp } => {
                 let ice = self.ice_now(id);
@@ -386,6 +393,7 @@ impl Client {
                 let described = (crate::DescriptionKind::Answer, number, sdp);
                 self.restarted(base, id, token, described);
             }
+            Signal::WantRestart { .. } if contact.restarts_already(now) => {}
             Signal::WantRestart { token } => {
                 let ice = self.ice_now(id);
                 if let Some(contact) = self.contacts.get_mut(&id) {

@@ -188,6 +188,14 @@ pub(crate) enum Signal {
     CallResume { call: CallId },
     /// Whether the writer always connects directly.
     AlwaysDirect { on: bool },
+    /// The writer calls: what [`Payload::CallOffer`] says, ahead of its signature and of the disk.
+    Call {
+        call: CallId,
+        video: bool,
+        time: u64,
+        epoch: u64,
+        salt: [u8; 16],
+    },
     /// The link of a call that rings at the writer's, over the relay alone. Nobody has taken the call.
     RingOffer(LinkOffer),
     /// Candidates that were gathered together.
@@ -290,6 +298,7 @@ impl Signal {
             | Self::CallMedia { .. }
             | Self::CallEnd { .. }
             | Self::CallResume { .. }
+            | Self::Call { .. }
             | Self::AlwaysDirect { .. } => {}
         }
         Ok(signal)

@@ -56,7 +56,7 @@ impl Client {
     ) {
         let Some(own) = self.call_of(id, call) else {
             // Its offer may still be under way.
-            return self.remember_ended(call);
+            return self.remember_ended(call, false);
         };
         let ringing_here = own.rings_here();
         let reason = match end {
@@ -96,9 +96,14 @@ impl Client {
         call.save_at = None;
         call.wants_back = false;
         call.accept_waits = false;
+        // Whoever is away is told of it all the same.
+        let offer = call.offer.take();
         let (id, call) = (call.contact, call.id);
-        self.remember_ended(call);
+        self.remember_ended(call, true);
         if let Some(contact) = self.contacts.get_mut(&id) {
+            if let Some((_, offer)) = offer {
+                contact.send(base, &offer, None, now);
+            }
             if let Some(end) = tell {
                 contact.signal_twice(base, &Signal::CallEnd { call, end }, END_KEPT);
             }

@@ -23,7 +23,7 @@ pub(super) fn is_active(stage: CallStage) -> bool {
     matches!(stage, CallStage::Active { .. })
 }
 
-fn is_reconnecting(stage: CallStage) -> bool {
+pub(super) fn is_reconnecting(stage: CallStage) -> bool {
     matches!(stage, CallStage::Reconnecting { .. })
 }
 
@@ -42,7 +42,7 @@ pub(super) fn both_active(world: &mut World) {
 }
 
 /// Ana calls Ben, who takes it; both hear each other.
-fn in_call(seed: u64) -> World {
+pub(super) fn in_call(seed: u64) -> World {
     let mut world = World::friends(seed);
     call(&mut world, ANA, false);
     world.until_stage(BEN, |stage| stage == CallStage::Ringing);
@@ -74,7 +74,7 @@ pub(super) fn forge(world: &mut World, who: usize, signal: Signal) {
     });
 }
 
-fn forge_payload(world: &mut World, who: usize, payload: &Payload) {
+pub(super) fn forge_payload(world: &mut World, who: usize, payload: &Payload) {
     world.inside(who, |client, base, now| {
         let contact = client.contacts.values_mut().next().unwrap();
         contact.send(base, payload, None, now);
@@ -839,7 +839,7 @@ fn a_call_whose_end_overtakes_its_offer_does_not_ring() {
     assert_eq!(world.stage(BEN), ended(EndReason::Missed));
 }
 
-fn offer_of(world: &World, call: CallId) -> Payload {
+pub(super) fn offer_of(world: &World, call: CallId) -> Payload {
     Payload::CallOffer {
         call,
         video: false,

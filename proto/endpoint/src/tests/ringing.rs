@@ -448,5 +448,36 @@ fn opening_a_conversation_refreshes_the_session_so_that_a_call_need_not() {
     let posted = world.people[ANA].requests;
     call(&mut world, ANA, false);
     world.run_ms(8);
-    assert_eq!(world.people[ANA].requests, posted + 1, "the call alone");
+    assert_eq!(world.people[ANA].requests, posted + 2, "the call alone");
+}
+
+#[test]
+fn a_call_rings_before_its_offer_is_signed_and_stored() {
+    let mut world = World::friends(1);
+    world.people[ANA].store = super::world::Store::Hangs;
+    call(&mut world, ANA, false);
+    world.until_stage(BEN, |stage| stage == CallStage::Ringing);
+    world.until(|world| world.channel_open(ANA) && world.channel_open(BEN));
+    accept(&mut world, BEN, false);
+    both_active(&mut world);
+}
+
+#[test]
+fn an_offer_that_comes_after_its_call_was_declined_and_put_away_changes_nothing() {
+    let mut world = World::friends(1);
+    world.people[ANA].store = super::world::Store::Hangs;
+    call(&mut world, ANA, false);
+    world.until_stage(BEN, |stage| stage == CallStage::Ringing);
+    let id = world.call(BEN).unwrap().id;
+    world.tell(BEN, Command::DeclineCall);
+    world.tell(BEN, Command::DismissCall);
+    world.run(1);
+    let offer = super::calling::offer_of(&world, id);
+    super::calling::forge_payload(&mut world, ANA, &offer);
+    world.people[ANA].store = super::world::Store::Works;
+    world.restart(ANA);
+    super::calling::forge_payload(&mut world, ANA, &offer);
+    world.run(2);
+    assert!(world.call(BEN).is_none());
+    assert_eq!(world.contact(BEN).unread, 0);
 }
