@@ -175,6 +175,12 @@ impl Contact {
         spare.is_some_and(|spare| spare.state == LinkState::Connected && !spare.silent)
     }
 
+    /// The other side asks for a restart that this one has just begun, because both miss sound.
+    pub(crate) fn restarts_already(&self, now: Now) -> bool {
+        let just_now = |at: Instant| now.instant.saturating_since(at) < RESTART_AGAIN_SOON;
+        self.spares.main_silent && self.spares.restarted.is_some_and(just_now)
+    }
+
     /// Something carries sound, or would.
     pub(crate) fn carries(&self) -> bool {
         let main = self.link.as_ref().map(|link| link.state);
@@ -436,8 +442,12 @@ impl Contact {
 
     /// It came to nothing, or broke. Whoever offered the main link offers another one.
     fn spare_lost(&mut self, base: &mut Base, now: Now) {
+        let token = self.spares.link.as_ref().map(|spare| spare.token);
         self.close_spare(base, now);
         self.spares.again(now);
+        if let Some(token) = token {
+            self.link_unknown(base, token);
+        }
     }
 
     /// A word for their watch: over every channel that may still lead there, for it is small and nothing else
@@ -625,7 +635,8 @@ impl Client {
     /// They have no such spare, or no more.
     pub(crate) fn spare_closed(&mut self, base: &mut Base, id: ContactId, now: Now) {
         if let Some(contact) = self.contacts.get_mut(&id) {
-            contact.spare_lost(base, now);
+            contact.close_spare(base, now);
+            contact.spares.again(now);
         }
         self.carried(base, id, now);
     }

@@ -32,4 +32,6 @@ mod onboarding;
 #[cfg(not(target_arch = "wasm32"))]
 mod ringing;
 #[cfg(not(target_arch = "wasm32"))]
+mod sparing;
+#[cfg(not(target_arch = "wasm32"))]
 mod talking;
