@@ -102,24 +102,28 @@ impl RelayAccess {
         }
     }
 
-    /// Best first (RFC 7064 §3.1, RFC 7065 §3.1); the own relay before others.
     pub(crate) fn urls(&self, host: &str) -> Vec<String> {
         let host = self.public_host.as_deref().unwrap_or(host);
-        let mut urls = Vec::new();
-        if let Some(own) = &self.own {
-            let stun = own.udp.first().map(|port| format!("stun:{host}:{port}"));
-            urls.extend(stun);
-            let turn = |scheme, ports: &[u16], transport| {
-                let url = |port| format!("{scheme}:{host}:{port}?transport={transport}");
-                ports.iter().map(url).collect::<Vec<_>>()
-            };
-            urls.extend(turn("turn", &own.udp, "udp"));
-            urls.extend(turn("turn", &own.tcp, "tcp"));
-            urls.extend(turn("turns", &own.tls, "tcp"));
-        }
-        urls.extend(self.elsewhere.iter().cloned());
-        urls
+        urls(host, self.own.as_ref(), &self.elsewhere)
     }
+}
+
+/// Best first (RFC 7064 §3.1, RFC 7065 §3.1); the own relay before others.
+pub(crate) fn urls(host: &str, own: Option<&OwnPorts>, elsewhere: &[String]) -> Vec<String> {
+    let mut urls = Vec::new();
+    if let Some(own) = own {
+        let stun = own.udp.first().map(|port| format!("stun:{host}:{port}"));
+        urls.extend(stun);
+        let turn = |scheme, ports: &[u16], transport| {
+            let url = |port| format!("{scheme}:{host}:{port}?transport={transport}");
+            ports.iter().map(url).collect::<Vec<_>>()
+        };
+        urls.extend(turn("turn", &own.udp, "udp"));
+        urls.extend(turn("turn", &own.tcp, "tcp"));
+        urls.extend(turn("turns", &own.tls, "tcp"));
+    }
+    urls.extend(elsewhere.iter().cloned());
+    urls
 }
 
 /// The host in `host[:port]`, if it is one: letters, digits, dots and hyphens, or an IPv6 address in brackets.

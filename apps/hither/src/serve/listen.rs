@@ -73,26 +73,7 @@ impl Listeners {
 
     /// What people open, without a trailing slash.
     pub(super) fn origin(&self, config: &Config) -> String {
-        if let Some(url) = &config.public_url {
-            return url.clone();
-        }
-        let scheme = config.scheme();
-        let Some((_, at)) = self.bound.first() else {
-            return format!("{scheme}://localhost");
-        };
-        let host = match at.ip() {
-            // The name leads to these two, and to no other loopback address.
-            ip if ip == Ipv4Addr::LOCALHOST || ip == Ipv6Addr::LOCALHOST => "localhost".to_owned(),
-            ip if ip.is_unspecified() => crate::tls::own_name_or_address(),
-            IpAddr::V4(ip) => ip.to_string(),
-            IpAddr::V6(ip) => format!("[{ip}]"),
-        };
-        let usual = if config.tls == Tls::Off { 80 } else { 443 };
-        if at.port() == usual {
-            format!("{scheme}://{host}")
-        } else {
-            format!("{scheme}://{host}:{}", at.port())
-        }
+        origin(config, self.bound.first().map(|(_, at)| *at))
     }
 
     /// Where HTTP is served.
@@ -102,11 +83,7 @@ impl Listeners {
 
     /// The port that people use, by the public address or the first listener.
     pub(super) fn port(&self, config: &Config) -> Option<u16> {
-        if let Some(url) = &config.public_url {
-            let port = url.rsplit(':').next().and_then(|port| port.parse().ok());
-            return port.or(Some(443));
-        }
-        self.bound.first().map(|(_, at)| at.port())
+        port(config, self.bound.first().map(|(_, at)| *at))
     }
 
     /// Accepts and serves until the answer is told to finish.
@@ -135,6 +112,39 @@ impl Listeners {
             all: max_connections,
         }
     }
+}
+
+/// What people open, without a trailing slash: the public address, or where `at` leads.
+pub(crate) fn origin(config: &Config, at: Option<SocketAddr>) -> String {
+    if let Some(url) = &config.public_url {
+        return url.clone();
+    }
+    let scheme = config.scheme();
+    let Some(at) = at else {
+        return format!("{scheme}://localhost");
+    };
+    let host = match at.ip() {
+        // The name leads to these two, and to no other loopback address.
+        ip if ip == Ipv4Addr::LOCALHOST || ip == Ipv6Addr::LOCALHOST => "localhost".to_owned(),
+        ip if ip.is_unspecified() => crate::tls::own_name_or_address(),
+        IpAddr::V4(ip) => ip.to_string(),
+        IpAddr::V6(ip) => format!("[{ip}]"),
+    };
+    let usual = if config.tls == Tls::Off { 80 } else { 443 };
+    if at.port() == usual {
+        format!("{scheme}://{host}")
+    } else {
+        format!("{scheme}://{host}:{}", at.port())
+    }
+}
+
+/// The port of the same.
+pub(crate) fn port(config: &Config, at: Option<SocketAddr>) -> Option<u16> {
+    if let Some(url) = &config.public_url {
+        let port = url.rsplit(':').next().and_then(|port| port.parse().ok());
+        return port.or(Some(443));
+    }
+    at.map(|at| at.port())
 }
 
 /// All connections, to be finished together.

@@ -61,10 +61,10 @@ fn a_relay_alone_has_a_network_sheet_of_its_own() {
         .map(|line| line.split_whitespace().collect::<Vec<_>>().join(" "))
         .collect();
     for line in [
-        "STUN and TURN UDP 10.0.0.5:3478 in end to end (SRTP, DTLS)",
-        "TURN TCP 10.0.0.5:3478 in end to end (SRTP, DTLS)",
-        "TURN TCP 10.0.0.5:443 in TLS 1.2 or 1.3",
-        "relayed calls UDP 203.0.114.7:49152-65535 in and out end to end (SRTP, DTLS)",
+        "finding the own address, relay UDP 10.0.0.5:3478 in SRTP/DTLS inside, inside it the envelope",
+        "relay where UDP is closed TCP 10.0.0.5:3478 in SRTP/DTLS inside, inside it the envelope",
+        "relay where only HTTPS is open TCP 10.0.0.5:443 in TLS 1.2/1.3, inside it SRTP/DTLS and the envelope",
+        "relayed transport addresses UDP 203.0.114.7:49152-65535 in and out SRTP/DTLS inside, inside it the envelope",
     ] {
         assert!(
             lines.iter().any(|found| found == line),
@@ -72,6 +72,36 @@ fn a_relay_alone_has_a_network_sheet_of_its_own() {
         );
     }
     assert!(!lines.iter().any(|line| line.contains("web client")));
+}
+
+#[test]
+fn the_sheet_of_a_node_names_what_the_networks_of_its_people_let_out() {
+    let sheet = hither()
+        .args(["serve", "--print-network-sheet", "--data-dir", "/nowhere"])
+        .args(["--listen", "10.0.0.5:443"])
+        .env("HITHER_HTTP__PUBLIC_URL", "https://chat.example.org")
+        .env("HITHER_TLS__MODE", "own-ca")
+        .env("HITHER_RELAY__PORT", "3478")
+        .output()
+        .unwrap();
+    assert!(sheet.status.success(), "{}", err(&sheet));
+    let text = out(&sheet);
+    let outside = text.split("Out of the networks of its people:").nth(1);
+    let lines: Vec<&str> = outside.unwrap().lines().map(str::trim).collect();
+    for begin in [
+        "TCP to chat.example.org port 443: web client, API, signalling (",
+        "UDP to chat.example.org port 3478: finding the own address, relay (",
+        "UDP to chat.example.org port 443: finding the own address, relay (",
+        "TCP to chat.example.org port 3478: relay where UDP is closed (",
+        "TCP to chat.example.org port 443: relay where only HTTPS is open (",
+        "UDP to the other person (any port): direct media and data between people (",
+    ] {
+        assert!(
+            lines.iter().any(|line| line.starts_with(begin)),
+            "{begin}: {lines:#?}"
+        );
+    }
+    assert_eq!(lines.iter().filter(|line| !line.is_empty()).count(), 6);
 }
 
 #[test]
