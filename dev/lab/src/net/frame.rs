@@ -203,3 +203,114 @@ fn folded(mut sum: u32) -> u16 {
     }
     u16::try_from(sum).unwrap_or(u16::MAX)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ADDRESSES: [&str; 2] = ["192.0.2.1", "198.51.100.9"];
+    const ADDRESSES_V6: [&str; 2] = ["2001:db8::1", "2001:db8:0:7::9"];
+
+    fn packet(number: u8, addresses: [&str; 2], segment: &[u8]) -> Vec<u8> {
+        let [source, destination] = addresses.map(|ip| ip.parse::<IpAddr>().unwrap());
+        let mut bytes = vec![0; 12];
+        match (source, destination) {
+            (IpAddr::V4(source), IpAddr::V4(destination)) => {
+                bytes.extend([0x08, 0x00, 0x45, 0, 0]);
+                bytes.push(u8::try_from(20 + segment.len()).unwrap());
+                bytes.extend([0, 0, 0x40, 0, 64, number, 0, 0]);
+                bytes.extend([source.octets(), destination.octets()].concat());
+            }
+            (IpAddr::V6(source), IpAddr::V6(destination)) => {
+                bytes.extend([0x86, 0xdd, 0x60, 0, 0, 0, 0]);
+                bytes.push(u8::try_from(segment.len()).unwrap());
+                bytes.extend([number, 64]);
+                bytes.extend([source.octets(), destination.octets()].concat());
+            }
+            _ => panic!("two families"),
+        }
+        bytes.extend(segment);
+        bytes
+    }
+
+    fn udp(content: &[u8]) -> Vec<u8> {
+        let length = u8::try_from(8 + content.len()).unwrap();
+        let mut segment = vec![0x12, 0x34, 0x0d, 0x96, 0, length, 0xaa, 0xaa];
+        segment.extend(content);
+        segment
+    }
+
+    fn tcp(content: &[u8]) -> Vec<u8> {
+        let mut segment = vec![0x12, 0x34, 0x0d, 0x96];
+        segment.extend([0; 8]);
+        segment.extend([0x50, 0x10, 1, 0, 0xaa, 0xaa, 0, 0]);
+        segment.extend(content);
+        segment
+    }
+
+    fn at(ip: &str, port: u16) -> SocketAddr {
+        SocketAddr::new(ip.parse().unwrap(), port)
+    }
+
+    /// The sum over the pseudo-header and the segment, which a right checksum makes all ones.
+    fn sum(bytes: &[u8], number: u8, v4: bool) -> u16 {
+        let (addresses, segment) = if v4 { (26..34, 34..) } else { (22..54, 54..) };
+        let segment = &bytes[segment];
+        let length = u32::try_from(segment.len()).unwrap() + u32::from(number);
+        folded(added(added(length, &bytes[addresses]), segment))
+    }
+
+    #[test]
+    fn frames_are_readdressed_and_their_checksums_are_right() {
+        for (addresses, to) in [
+            (ADDRESSES, "203.0.113.77"),
+            (ADDRESSES_V6, "2001:db8::abcd"),
+        ] {
+            for content in [&b""[..], b"odd", b"even"] {
+                for (number, segment) in [(17, udp(content)), (6, tcp(content))] {
+                    let mut frame = Frame::parse(packet(number, addresses, &segment)).unwrap();
+                    assert_eq!(frame.source(), at(addresses[0], 0x1234));
+                    assert_eq!(frame.destination(), at(addresses[1], 3478));
+                    frame.set_source(at(to, 5));
+                    frame.set_destination(at(addresses[0], 6));
+                    let v4 = frame.source().is_ipv4();
+                    let bytes = frame.emit().to_vec();
+                    assert_eq!(sum(&bytes, number, v4), u16::MAX);
+                    if v4 {
+                        assert_eq!(folded(added(0, &bytes[14..34])), u16::MAX);
+                    }
+                    let again = Frame::parse(bytes).unwrap();
+                    assert_eq!(again.source(), at(to, 5));
+                    assert_eq!(again.destination(), at(addresses[0], 6));
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn an_echo_is_told_apart_by_its_identifier() {
+        let echo = [8, 0, 0xaa, 0xaa, 0x12, 0x34, 0, 1, b'?'];
+        let mut frame = Frame::parse(packet(1, ADDRESSES, &echo)).unwrap();
+        assert_eq!(frame.transport(), Transport::Echo);
+        assert_eq!(frame.source().port(), 0x1234);
+        frame.set_source(at("203.0.113.77", 99));
+        let bytes = frame.emit().to_vec();
+        assert_eq!(folded(added(0, &bytes[34..])), u16::MAX);
+        assert_eq!(Frame::parse(bytes).unwrap().source().port(), 99);
+    }
+
+    #[test]
+    fn fragments_and_cut_frames_have_no_ports() {
+        let whole = packet(17, ADDRESSES, &udp(b"content"));
+        let mut fragment = whole.clone();
+        fragment[20] = 0x20;
+        let fragment = Frame::parse(fragment).unwrap();
+        assert_eq!(fragment.transport(), Transport::Other);
+        for length in 0..whole.len() {
+            assert_eq!(Frame::parse(whole[..length].to_vec()), None);
+        }
+        let padded = [whole.clone(), vec![0; 9]].concat();
+        let padded = Frame::parse(padded).unwrap();
+        assert_eq!(padded.len(), whole.len() - 14);
+    }
+}

@@ -1,26 +1,55 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! Networks made for a test: hosts that know each other only over a backbone, each with a firewall of its
-//! own.
+//! Networks made for a test: hosts that know each other only over a backbone, and clients behind routers.
 //!
-//! A [`Net`] is a backbone that routes and nothing else, as the Internet does; a [`Host`] has one address
-//! of each family from the ranges for documentation (RFC 5737, RFC 3849), and a link to it. Both are Linux
-//! network namespaces. They go with the values, also when a test panics; what a killed test left behind,
-//! the next [`Net`] removes.
+//! ```text
+//!  [Client] eth0 ──link── [Router] ──link──┐
+//!  [Client] eth0 ──link──/                 │
+//!                                          │              ┌── [Host]: the node
+//!  [Client] eth0 ──link── [Router] ──link──┤── backbone ──┤
+//!           eth1 ──link── [Router] ──link──┤              └── [Host]: anybody else
+//!                                          │
+//!  [Client] eth0 ──link── [Router] ──link── [Router: carrier] ──link── …
+//!           \──link── [ConnectProxy] ──────┘
+//! ```
+//!
+//! A [`Net`] is a backbone that routes and nothing else, as the Internet does. A [`Host`] has one address of each family
+//! from the ranges for documentation (RFC 5737, RFC 3849) and a link to it; so has a [`Router`], which passes on what its
+//! [`Client`]s say, or does not. All of them are Linux network namespaces. They go with the values, also when a test
+//! panics; what a killed test left behind, the next [`Net`] removes.
+//!
+//! # Routers
+//!
+//! The system's own NAT is one kind of NAT, and none of RFC 4787's: it maps by remote address where ports run out or an
+//! early probe has taken one, and is filtered by what else stands in the tables. Therefore a router is a thread of this
+//! process between packet sockets, and its [`Nat`] is a value: mapping, filtering, ports, hairpinning. What a router
+//! does is measured from outside by the tests (RFC 5780), not believed. ICMP passes a NAT only as an echo and its answer:
+//! all links have the same MTU, so that no error is needed to find it.
+//!
+//! # Links
+//!
+//! Every link of a client or a router is a [`Link`] that can be given a [`LinkShape`] (delay, jitter, loss, rate) and
+//! a [`Cut`], in mid-flow and for each direction. The kernel's netem would do it where there is one.
 //!
 //! ```no_run
 //! # fn main() -> Result<(), hither_lab::LabError> {
-//! use hither_lab::{Firewall, Flow, Net};
+//! use std::time::Duration;
+//! use hither_lab::{Cut, Dependence, LinkShape, Nat, Net, Rebinding, RouterConfig};
 //! let net = Net::new()?;
-//! let (node, client) = (net.host("node")?, net.host("client")?);
-//! client.firewall(&Firewall::closed_but_for(&[Flow::tcp(443).with(node.ipv4().into())]))?;
-//! let said = client.command("ip").args(["route"]).output();
-//! # drop(said);
+//! let node = net.host("node")?;
+//! let home = Nat::endpoint_independent(Dependence::AddressAndPortDependent);
+//! let carrier = net.router("carrier", &RouterConfig::carrier(Nat::address_and_port_dependent()))?;
+//! let router = carrier.router("home", &RouterConfig::nat(home))?;
+//! router.link().set(LinkShape::round_trip(Duration::from_millis(80)).lossy(0.05));
+//! let ana = router.client("ana")?;
+//! let said = ana.command("ip").args(["route"]).output();
+//! router.link().cut(Cut::DirectUdp);
+//! router.rebind(Rebinding::Udp);
+//! # drop((said, node));
 //! # Ok(())
 //! # }
 //! ```
 //!
-//! What is left to others: routers with their NATs, and links that are slow or lose packets. A host does not
-//! mind what its link leads to.
+//! What is left to others: who runs on a host, and what is said. A host does not mind what its link leads to.
 
 mod backbone;
 mod capture;

@@ -15,10 +15,10 @@ use super::frame::Transport;
 const LIFETIME: Duration = Duration::from_secs(300);
 
 /// Mappings of one NAT: more than browsers open, and a bound.
-const MOST: usize = 16_384;
+const MOST: usize = 4096;
 
 /// Remote sides that one mapping lets in.
-const MOST_PERMITTED: usize = 4_096;
+const MOST_PERMITTED: usize = 4096;
 
 /// On what part of a remote address something depends (RFC 4787 §4.1 and §5).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -304,13 +304,17 @@ impl Gate {
         remote: SocketAddr,
         now: Duration,
     ) {
-        self.open
-            .retain(|_, (_, used)| now.saturating_sub(*used) <= LIFETIME);
-        if self.open.len() < MOST {
-            let (permitted, used) = self.open.entry((transport, inside)).or_default();
-            permitted.add(self.filtering, remote);
-            *used = now;
+        let key = (transport, inside);
+        if !self.open.contains_key(&key) {
+            let is_fresh = |used: Duration| now.saturating_sub(used) <= LIFETIME;
+            self.open.retain(|_, (_, used)| is_fresh(*used));
+            if self.open.len() >= MOST {
+                return;
+            }
         }
+        let (permitted, used) = self.open.entry(key).or_default();
+        permitted.add(self.filtering, remote);
+        *used = now;
     }
 
     /// Whether `remote` may send to `inside`.
@@ -323,5 +327,83 @@ impl Gate {
         self.open
             .get(&(transport, inside))
             .is_some_and(|(permitted, _)| permitted.contains(self.filtering, remote))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const OUTSIDE: Ipv4Addr = Ipv4Addr::new(203, 0, 113, 1);
+    const NOW: Duration = Duration::from_secs(1);
+
+    fn at(last: u8, port: u16) -> SocketAddr {
+        SocketAddr::from(([192, 168, 1, last], port))
+    }
+
+    fn remote(last: u8, port: u16) -> SocketAddr {
+        SocketAddr::from(([192, 0, 2, last], port))
+    }
+
+    fn translator(nat: Nat) -> Translator {
+        Translator::new(nat, OUTSIDE, Dice::new(1))
+    }
+
+    #[test]
+    fn two_clients_with_one_port_get_two() {
+        let mut nat = translator(Nat::endpoint_independent(Dependence::EndpointIndependent));
+        let mut outside = |inside| {
+            nat.outbound(Transport::Udp, inside, remote(1, 7), NOW)
+                .unwrap()
+        };
+        let (one, two) = (outside(at(2, 5000)), outside(at(3, 5000)));
+        assert_eq!(one, SocketAddr::new(OUTSIDE.into(), 5000));
+        assert_ne!(two.port(), 5000);
+        for (outside, inside) in [(one, at(2, 5000)), (two, at(3, 5000))] {
+            let found = nat.inbound(Transport::Udp, outside.port(), remote(9, 9), NOW);
+            assert_eq!(found, Some(inside));
+        }
+        // TCP has ports of its own.
+        let tcp = nat.outbound(Transport::Tcp, at(3, 5000), remote(1, 7), NOW);
+        assert_eq!(tcp.unwrap().port(), 5000);
+    }
+
+    #[test]
+    fn a_mapping_lasts_as_long_as_it_is_used_from_inside() {
+        let mut nat = translator(Nat::address_and_port_dependent());
+        let minutes = |count: u64| NOW + Duration::from_secs(count * 60);
+        let mut send = |now| nat.outbound(Transport::Udp, at(2, 5000), remote(1, 7), now);
+        let first = send(minutes(0)).unwrap();
+        assert_eq!(send(minutes(4)), Some(first));
+        assert_eq!(send(minutes(9)), Some(first));
+        let inbound =
+            |nat: &Translator, now| nat.inbound(Transport::Udp, first.port(), remote(1, 7), now);
+        assert_eq!(inbound(&nat, minutes(14)), Some(at(2, 5000)));
+        assert_eq!(inbound(&nat, minutes(15)), None);
+        let second = nat.outbound(Transport::Udp, at(2, 5000), remote(1, 7), minutes(15));
+        assert_ne!(second, Some(first));
+        assert_eq!(nat.mappings.len(), 1);
+    }
+
+    #[test]
+    fn what_cannot_be_told_apart_is_not_translated() {
+        let mut nat = translator(Nat::endpoint_independent(Dependence::EndpointIndependent));
+        assert_eq!(
+            nat.outbound(Transport::Other, at(2, 0), remote(1, 0), NOW),
+            None
+        );
+    }
+
+    #[test]
+    fn mappings_are_bounded() {
+        let mut nat = translator(Nat::endpoint_independent(Dependence::EndpointIndependent));
+        let inside = |number: u16| at(2, 1 + number);
+        for number in 0..u16::try_from(MOST).unwrap() {
+            let mapped = nat.outbound(Transport::Udp, inside(number), remote(1, 7), NOW);
+            assert!(mapped.is_some(), "{number}");
+        }
+        let mut outbound = |number| nat.outbound(Transport::Udp, inside(number), remote(1, 7), NOW);
+        assert_eq!(outbound(20_000), None);
+        assert!(outbound(0).is_some());
     }
 }
