@@ -37,7 +37,7 @@
         process(inputs) {
             let loud = false;
             for (const channel of inputs[0]) {
-                for (const sample of channel) if (sample > 0.02 || sample < -0.02) { loud = true; break; }
+                for (const sample of channel) if (sample > 0.05 || sample < -0.05) { loud = true; break; }
                 if (loud) break;
             }
             if (loud) {

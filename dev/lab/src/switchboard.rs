@@ -16,6 +16,10 @@ use crate::{Host, LabError};
 /// Where it listens: the port that every network lets through.
 const PORT: u16 = 443;
 
+/// What a page asks to know whether its socket is still there, and what it is told.
+const PING: &str = "{\"ping\":true}";
+const PONG: &str = "{\"pong\":true}";
+
 /// What is kept for somebody who is not connected right now.
 const MOST_KEPT: usize = 256;
 
@@ -123,7 +127,9 @@ impl Served {
         }
         loop {
             let message = reading.read()?;
-            if message.is_text() {
+            if message.to_text().is_ok_and(|text| text == PING) {
+                lock(&self.seats[seat]).hand(Message::text(PONG));
+            } else if message.is_text() {
                 lock(&self.seats[1 - seat]).hand(message);
             }
         }

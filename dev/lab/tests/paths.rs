@@ -10,6 +10,7 @@ mod paths {
     mod expectation;
     mod matrix;
     mod pair;
+    #[expect(dead_code, reason = "the bench of networks uses the rest")]
     mod town;
     mod traffic;
 }

@@ -87,7 +87,7 @@ impl Duel {
         let ana = Side::place(&place, (both, uplinks), "Ana")?;
         let ben = Side::place(&place, (both, 1), "Ben")?;
         let owner = place.arrive_as_owner("Ana", ana.3)?;
-        let invited = place.arrive_invited(&owner, "Ben", ben.3)?;
+        let invited = place.arrive_invited(&owner, "Ben", ben.3, place.addresses()[0])?;
         owner.talk_to("Ben")?;
         invited.talk_to("Ana")?;
         let side = |(router, spare, client, config): (Router, Router, Client, PersonConfig),
@@ -158,7 +158,7 @@ impl Side {
         let config = PersonConfig {
             scripts: vec![EAR.to_owned(), STOPWATCH.to_owned()],
             any_script: true,
-            ..place.person(name, &client, &place.addresses()[..1])?
+            ..place.person(name, &client)
         };
         Ok((router, spare, client, config))
     }

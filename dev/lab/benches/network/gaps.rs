@@ -50,7 +50,7 @@ const ALL: [Whose; 3] = [
 const ROUND_TRIP: Duration = Duration::from_millis(60);
 
 /// What a call gets to settle before something happens.
-const SETTLED: Duration = Duration::from_secs(8);
+const SETTLED: Duration = Duration::from_secs(6);
 
 /// How long it is watched at least: nobody notices at once.
 const WATCHED: Duration = Duration::from_secs(4);
@@ -228,7 +228,7 @@ fn watch(pages: [&Page; 2]) -> Result<f64, LabError> {
 
 /// What the call went through, for those who make it better.
 fn tell(duel: &Duel, whose: Whose, change: Change, gap: f64) {
-    let course = "[...document.querySelectorAll('[data-testid=route-timeline] li')].map((one) => one.innerText)";
+    let course = "[...document.querySelectorAll('[data-testid=route-timeline] li')].map((one) => one.textContent)";
     let said = pages(duel, whose).map(|page| match whose {
         Whose::Ours => {
             let _open = page.click("@call-route-icon");

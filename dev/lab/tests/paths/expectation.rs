@@ -24,15 +24,6 @@ pub(super) struct Udp {
     pub(super) filtering: Filtering,
 }
 
-/// How a client reaches the relay best.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Rung {
-    Udp,
-    Tcp,
-    UdpOn443,
-    Tls,
-}
-
 /// A client's network.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Class {
@@ -40,8 +31,6 @@ pub(super) struct Class {
     pub(super) v4: Option<Udp>,
     /// The same over IPv6.
     pub(super) v6: Option<Udp>,
-    /// The first rung of the ladder that holds.
-    pub(super) rung: Rung,
     /// Those with the same one are in the same local network.
     pub(super) lan: Option<&'static str>,
     /// Those with the same one are behind the same outer NAT, which does not lead back in.

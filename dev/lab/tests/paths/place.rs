@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
-//! A node with a name, reached over both families of addresses, and people whose browsers know the name and
-//! trust the node's authority.
+//! A node that is reached over both families of addresses, and people whose browsers trust its authority. They reach
+//! it by address: WebRTC in a browser takes names from nowhere but a name server.
 
-use std::cell::RefCell;
 use std::fs;
 use std::net::{IpAddr, SocketAddr};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -13,9 +12,6 @@ use hither_lab::{Host, LabError, Net, Node, NodeConfig, Person, PersonConfig};
 use tempfile::TempDir;
 
 pub(super) type Outcome = Result<(), LabError>;
-
-/// What people call the node.
-pub(super) const NAME: &str = "node.example";
 
 /// A call needs both cores.
 static TURN: Mutex<()> = Mutex::new(());
@@ -26,7 +22,6 @@ pub(super) struct Place {
     pub(super) host: Host,
     pub(super) net: Net,
     homes: TempDir,
-    names: Names,
     _turn: MutexGuard<'static, ()>,
 }
 
@@ -48,7 +43,6 @@ impl Place {
             host,
             net,
             homes,
-            names: Names::default(),
             _turn: turn,
         }))
     }
@@ -58,19 +52,18 @@ impl Place {
         [self.host.ipv4().into(), self.host.ipv6().into()]
     }
 
-    /// How somebody sets out on this host, where the node's name leads to these addresses of it.
-    pub(super) fn person(
-        &self,
-        name: &str,
-        host: &Host,
-        node: &[IpAddr],
-    ) -> Result<PersonConfig, LabError> {
-        self.names.tell(host, node)?;
-        Ok(PersonConfig {
+    /// How somebody sets out on this host.
+    pub(super) fn person(&self, name: &str, host: &Host) -> PersonConfig {
+        PersonConfig {
             netns: Some(host.netns().to_owned()),
             env: vec![("HOME".to_owned(), self.trusting_home(name))],
             ..PersonConfig::default()
-        })
+        }
+    }
+
+    /// A link of the node, for somebody who reaches it at this address of it.
+    fn at(&self, node: IpAddr, link: &str) -> String {
+        link.replace(&self.node.url(""), &origin(node))
     }
 
     /// The first person here, who owns the node.
@@ -80,7 +73,8 @@ impl Place {
         config: PersonConfig,
     ) -> Result<Person, LabError> {
         let link = self.node.ready().owner_invitation.clone();
-        let owner = Person::arrive(name, &link.expect("nobody owns it yet"), config)?;
+        let link = link.expect("nobody owns it yet");
+        let owner = Person::arrive(name, &self.at(self.addresses()[0], &link), config)?;
         owner.onboard()?;
         Ok(owner)
     }
@@ -91,9 +85,13 @@ impl Place {
         owner: &Person,
         name: &str,
         config: PersonConfig,
+        node: IpAddr,
     ) -> Result<Person, LabError> {
         let passed = owner.invite(name, true)?;
-        let person = Person::arrive(name, &passed.link, config)?;
+        let link = passed
+            .link
+            .replace(&origin(self.addresses()[0]), &origin(node));
+        let person = Person::arrive(name, &link, config)?;
         person.onboard()?;
         person.type_words(&passed.words)?;
         owner.approve()?;
@@ -119,34 +117,11 @@ impl Place {
     }
 }
 
-/// Files of names (`hosts`) that `ip netns exec` shows to the programs of a namespace instead of the machine's own. A
-/// browser's own rules for names would not do: WebRTC looks past them. The files go with the value.
-#[derive(Default)]
-struct Names {
-    dirs: RefCell<Vec<PathBuf>>,
-}
-
-impl Names {
-    fn tell(&self, host: &Host, node: &[IpAddr]) -> Outcome {
-        let dir = Path::new("/etc/netns").join(host.netns());
-        let lines: String = node.iter().map(|ip| format!("{ip} {NAME}\n")).collect();
-        let written = fs::create_dir_all(&dir).and_then(|()| {
-            self.dirs.borrow_mut().push(dir.clone());
-            fs::write(dir.join("hosts"), format!("127.0.0.1 localhost\n{lines}"))
-        });
-        written.map_err(|source| LabError::Io {
-            what: format!("write names into {}", dir.display()),
-            source,
-        })
-    }
-}
-
-impl Drop for Names {
-    fn drop(&mut self) {
-        for dir in self.dirs.get_mut() {
-            // What is gone already need not be removed.
-            let _removed = fs::remove_dir_all(dir);
-        }
+/// How the node is called by those who reach it at this address of it.
+pub(super) fn origin(node: IpAddr) -> String {
+    match node {
+        IpAddr::V4(v4) => format!("https://{v4}"),
+        IpAddr::V6(v6) => format!("https://[{v6}]"),
     }
 }
 
@@ -160,9 +135,11 @@ fn config(host: &Host) -> NodeConfig {
             .map(|ip| format!("--listen={}", SocketAddr::from((ip, 443))))
             .into(),
         env: vec![
-            setting("HITHER_HTTP__PUBLIC_URL", &format!("https://{NAME}")),
             setting("HITHER_TLS__MODE", "own-ca"),
-            setting("HITHER_TLS__NAMES", NAME),
+            setting(
+                "HITHER_TLS__NAMES",
+                &listen.map(|ip| ip.to_string()).join(","),
+            ),
             setting("HITHER_RELAY__PORT", "3478"),
         ],
     }

@@ -1,86 +1,258 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Everybody: one person in a network of each kind.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
-use hither_lab::{Firewall, Flow, Host, LabError, Protocol};
+use hither_lab::{
+    Client, ConnectProxy, Dependence, Firewall, Flow, Ipv6, LabError, Nat, Protocol, Router,
+    RouterConfig,
+};
 
-use super::expectation::{Class, Rung, Udp};
-use super::pair::Dweller;
+use super::expectation::{Best, Class, Filtering, Mapping, Udp};
+use super::pair::{Dweller, acquaint, call, goes, hang_up, write_to_each_other};
 use crate::place::Place;
 
-/// A kind of network. People are called after theirs.
+/// A kind of network. People are called after theirs. `Eim` and `Apdm` are how it maps, `Eif`, `Adf` and `Apdf` how it
+/// filters (RFC 4787 §4.1, §5).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Kind {
     /// Public addresses of both families, nothing in between.
     Open,
+    EimEif,
+    EimAdf,
+    /// What most homes have.
+    EimApdf,
+    /// In the same local network as the one before.
+    Neighbour,
+    Apdm,
+    /// Another of those.
+    OtherApdm,
+    /// A home behind a provider's NAT that leads back in.
+    Cgnat,
+    /// Another home behind it.
+    OtherCgnat,
+    /// A home behind a provider's NAT that does not.
+    Blind,
+    /// Another home behind it.
+    OtherBlind,
     /// No UDP at all.
     NoUdp,
     /// Nothing but port 443 of others, over TCP and UDP.
     Only443,
     /// Nothing but port 443 of others, over TCP.
     OnlyHttps,
+    /// Nothing but an HTTP CONNECT proxy.
+    Office,
+    /// In the same local network as the one before.
+    Colleague,
+    /// IPv6 and nothing else.
+    Ipv6Only,
+    /// A home with IPv6 beside its NAT; what nobody asked for does not get in.
+    Dual,
+    /// Two homes' uplinks at once.
+    TwoUplinks,
+}
+
+/// What is put up once and has several people in it.
+#[derive(Default)]
+struct Shared {
+    routers: BTreeMap<&'static str, Router>,
+    proxy: Option<ConnectProxy>,
 }
 
 impl Kind {
-    pub(super) const ALL: [Self; 4] = [Self::Open, Self::NoUdp, Self::Only443, Self::OnlyHttps];
+    pub(super) const ALL: [Self; 19] = [
+        Self::Open,
+        Self::EimEif,
+        Self::EimAdf,
+        Self::EimApdf,
+        Self::Neighbour,
+        Self::Apdm,
+        Self::OtherApdm,
+        Self::Cgnat,
+        Self::OtherCgnat,
+        Self::Blind,
+        Self::OtherBlind,
+        Self::NoUdp,
+        Self::Only443,
+        Self::OnlyHttps,
+        Self::Office,
+        Self::Colleague,
+        Self::Ipv6Only,
+        Self::Dual,
+        Self::TwoUplinks,
+    ];
 
     /// What it is called, and whoever lives there.
-    pub(super) fn name(self) -> &'static str {
-        match self {
-            Self::Open => "Open",
-            Self::NoUdp => "NoUdp",
-            Self::Only443 => "Only443",
-            Self::OnlyHttps => "OnlyHttps",
-        }
+    pub(super) fn name(self) -> String {
+        format!("{self:?}")
     }
 
-    fn class(self) -> Class {
-        let closed = |rung| Class {
+    /// What is known of it, without asking anybody.
+    pub(super) fn class(self) -> Class {
+        use Filtering::{AddressAndPortDependent, AddressDependent, EndpointIndependent};
+        let eim = |filtering| Some(Udp::of(Mapping::EndpointIndependent, filtering));
+        let apdm = Udp::of(Mapping::AddressAndPortDependent, AddressAndPortDependent);
+        let closed = Class {
             v4: None,
             v6: None,
-            rung,
             lan: None,
             behind: None,
+        };
+        let home = Class {
+            v4: eim(AddressAndPortDependent),
+            ..closed
+        };
+        let lan = |class: Class, lan| Class {
+            lan: Some(lan),
+            ..class
         };
         match self {
             Self::Open => Class {
                 v4: Some(Udp::OPEN),
                 v6: Some(Udp::OPEN),
-                ..closed(Rung::Udp)
+                ..closed
             },
-            Self::NoUdp => closed(Rung::Tcp),
-            Self::Only443 => closed(Rung::UdpOn443),
-            Self::OnlyHttps => closed(Rung::Tls),
+            Self::EimEif => Class {
+                v4: eim(EndpointIndependent),
+                ..closed
+            },
+            Self::EimAdf => Class {
+                v4: eim(AddressDependent),
+                ..closed
+            },
+            Self::EimApdf | Self::Neighbour => lan(home, "home"),
+            Self::Apdm | Self::OtherApdm => Class {
+                v4: Some(apdm),
+                ..closed
+            },
+            Self::Blind | Self::OtherBlind => Class {
+                behind: Some("a provider"),
+                ..home
+            },
+            Self::NoUdp | Self::Only443 | Self::OnlyHttps => closed,
+            Self::Office | Self::Colleague => lan(closed, "office"),
+            Self::Ipv6Only => Class {
+                v6: Some(Udp::OPEN),
+                ..closed
+            },
+            Self::Dual => Class {
+                v6: eim(AddressAndPortDependent),
+                ..home
+            },
+            Self::Cgnat | Self::OtherCgnat | Self::TwoUplinks => home,
         }
     }
 
-    fn host(self, place: &Place) -> Result<Host, LabError> {
-        let host = place.net.host(self.name())?;
+    /// What a home of this kind has for a router.
+    fn config(self) -> RouterConfig {
+        let narrow = Dependence::AddressAndPortDependent;
+        let home = Nat::endpoint_independent(narrow);
+        let walled =
+            |flows: &[Flow]| RouterConfig::nat(home).firewall(Firewall::closed_but_for(flows));
+        let filtering = |filtering| RouterConfig::nat(Nat::endpoint_independent(filtering));
         match self {
-            Self::Open => {}
-            Self::NoUdp => host.firewall(&Firewall::open_but_for(&[Flow::all(Protocol::Udp)]))?,
-            Self::Only443 => {
-                host.firewall(&Firewall::closed_but_for(&[Flow::tcp(443), Flow::udp(443)]))?;
-            }
-            Self::OnlyHttps => host.firewall(&Firewall::closed_but_for(&[Flow::tcp(443)]))?,
+            Self::Open => RouterConfig::open(),
+            Self::EimEif => filtering(Dependence::EndpointIndependent),
+            Self::EimAdf => filtering(Dependence::AddressDependent),
+            Self::EimApdf
+            | Self::Neighbour
+            | Self::Cgnat
+            | Self::OtherCgnat
+            | Self::Blind
+            | Self::OtherBlind
+            | Self::TwoUplinks => RouterConfig::nat(home),
+            Self::Apdm | Self::OtherApdm => RouterConfig::nat(Nat::address_and_port_dependent()),
+            Self::NoUdp => RouterConfig::nat(home)
+                .firewall(Firewall::open_but_for(&[Flow::all(Protocol::Udp)])),
+            Self::Only443 => walled(&[Flow::tcp(443), Flow::udp(443)]),
+            Self::OnlyHttps => walled(&[Flow::tcp(443)]),
+            Self::Office | Self::Colleague => walled(&[]),
+            Self::Ipv6Only => RouterConfig::open().without_ipv4(),
+            Self::Dual => RouterConfig::nat(home).ipv6(Ipv6::Filtered(narrow)),
         }
-        Ok(host)
     }
 
-    /// The addresses of the node that the names of this network lead to.
-    fn node(self, place: &Place) -> Vec<IpAddr> {
-        place.addresses().to_vec()
+    /// Puts it up, with a machine in it.
+    fn client(self, place: &Place, shared: &mut Shared) -> Result<Client, LabError> {
+        let (name, config) = (self.name(), self.config());
+        let provider = |leads_back_in| {
+            let narrow = Dependence::AddressAndPortDependent;
+            let nat = Nat::endpoint_independent(narrow).hairpinning(leads_back_in);
+            RouterConfig::nat(nat).isolating()
+        };
+        let home = match self {
+            Self::EimApdf | Self::Neighbour => shared.router(place, "home", &config)?,
+            Self::Office | Self::Colleague => shared.router(place, "office", &config)?,
+            Self::Cgnat | Self::OtherCgnat => shared
+                .router(place, "provider", &provider(true))?
+                .router(&name, &config)?,
+            Self::Blind | Self::OtherBlind => shared
+                .router(place, "blind", &provider(false))?
+                .router(&name, &config)?,
+            Self::Open
+            | Self::EimEif
+            | Self::EimAdf
+            | Self::Apdm
+            | Self::OtherApdm
+            | Self::NoUdp
+            | Self::Only443
+            | Self::OnlyHttps
+            | Self::Ipv6Only
+            | Self::Dual
+            | Self::TwoUplinks => place.net.router(&name, &config)?,
+        };
+        let mut client = home.client(&name)?;
+        if self == Self::TwoUplinks {
+            client.add_uplink(&place.net.router("second", &config)?)?;
+        }
+        Ok(client)
+    }
+
+    /// Flags for the browser of somebody who lives there.
+    fn flags(self, shared: &mut Shared) -> Result<Vec<String>, LabError> {
+        if !matches!(self, Self::Office | Self::Colleague) {
+            return Ok(Vec::new());
+        }
+        if shared.proxy.is_none() {
+            shared.proxy = Some(shared.routers["office"].proxy("proxy")?);
+        }
+        let proxy = shared.proxy.iter();
+        Ok(proxy.map(ConnectProxy::flag).collect())
+    }
+
+    /// The address of the node that somebody in this network reaches.
+    fn node(self, place: &Place) -> IpAddr {
+        let [v4, v6] = place.addresses();
+        if self == Self::Ipv6Only { v6 } else { v4 }
+    }
+}
+
+impl Shared {
+    /// The router of this name, put up if need be.
+    fn router(
+        &mut self,
+        place: &Place,
+        name: &'static str,
+        config: &RouterConfig,
+    ) -> Result<Router, LabError> {
+        if let Some(router) = self.routers.get(name) {
+            return Ok(router.clone());
+        }
+        let router = place.net.router(name, config)?;
+        self.routers.insert(name, router.clone());
+        Ok(router)
     }
 }
 
 /// Everybody there is, the owner of the node first.
 pub(super) struct Town {
-    pub(super) place: Place,
     dwellers: Vec<(Kind, Dweller)>,
     /// Pairs who know each other.
     acquainted: BTreeSet<(Kind, Kind)>,
+    shared: Shared,
+    pub(super) place: Place,
 }
 
 impl Town {
@@ -93,6 +265,7 @@ impl Town {
             place,
             dwellers: Vec::new(),
             acquainted: BTreeSet::new(),
+            shared: Shared::default(),
         };
         for kind in kinds {
             town.arrive(*kind)?;
@@ -101,34 +274,40 @@ impl Town {
     }
 
     fn arrive(&mut self, kind: Kind) -> Result<(), LabError> {
-        let host = kind.host(&self.place)?;
-        let config = self
-            .place
-            .person(kind.name(), &host, &kind.node(&self.place))?;
+        let (place, name) = (&self.place, kind.name());
+        let client = kind.client(place, &mut self.shared)?;
+        let node = kind.node(place);
+        let mut config = place.person(&name, &client);
+        config.extra_args = kind.flags(&mut self.shared)?;
         let person = match self.dwellers.first() {
-            None => self.place.arrive_as_owner(kind.name(), config)?,
+            None => place.arrive_as_owner(&name, config)?,
             Some((first, owner)) => {
-                let person = self
-                    .place
-                    .arrive_invited(&owner.person, kind.name(), config)?;
-                self.acquainted.insert((*first, kind));
-                person
+                self.acquainted.insert((kind.min(*first), kind.max(*first)));
+                place.arrive_invited(&owner.person, &name, config, node)?
             }
         };
-        let class = kind.class();
-        self.dwellers.push((
-            kind,
-            Dweller {
-                person,
-                host,
-                class,
-            },
-        ));
+        let dweller = Dweller {
+            person,
+            client,
+            class: kind.class(),
+            node,
+        };
+        self.dwellers.push((kind, dweller));
+        Ok(())
+    }
+
+    /// Lets these people end whatever they were in by loading their pages anew.
+    pub(super) fn start_over(&self, kinds: &[Kind]) -> Result<(), LabError> {
+        for kind in kinds {
+            let person = &self.dweller(*kind).person;
+            person.page().reload()?;
+            person.unlock()?;
+        }
         Ok(())
     }
 
     /// Who lives in such a network.
-    pub(super) fn dweller(&self, kind: Kind) -> &Dweller {
+    fn dweller(&self, kind: Kind) -> &Dweller {
         let mut all = self.dwellers.iter();
         let found = all.find(|(lives, _)| *lives == kind);
         &found.expect("everybody has arrived").1
@@ -136,10 +315,22 @@ impl Town {
 
     /// Two people who know each other, if need be from now on.
     pub(super) fn pair(&mut self, one: Kind, two: Kind) -> Result<[&Dweller; 2], LabError> {
-        let pair = (one.min(two), one.max(two));
-        if self.acquainted.insert(pair) {
-            super::pair::acquaint(&self.dweller(one).person, &self.dweller(two).person)?;
+        if self.acquainted.insert((one.min(two), one.max(two))) {
+            acquaint(self.dweller(one), self.dweller(two))?;
         }
         Ok([self.dweller(one), self.dweller(two)])
     }
+}
+
+/// One pair's call, from the invitation to the end, by the best path there is between the two; says which it was.
+pub(super) fn meet(town: &mut Town, one: Kind, two: Kind) -> Result<Best, LabError> {
+    town.pair(one, two)?;
+    let pair = [town.dweller(one), town.dweller(two)];
+    let best = pair[0].class.with(pair[1].class);
+    let [caller, callee] = pair.map(|dweller| &dweller.person);
+    call(caller, callee)?;
+    write_to_each_other(caller, callee)?;
+    goes(&town.place, pair, best)?;
+    hang_up(caller, callee)?;
+    Ok(best)
 }

@@ -1,0 +1,35 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
+//! Every network with every other: which way calls go.
+
+use hither_lab::LabError;
+
+use crate::town::{Kind, Town, meet};
+
+/// Prints which way each pair's calls go. All are tried, whatever becomes of one; names choose among the networks.
+pub(super) fn print(chosen: &[String]) -> Result<(), LabError> {
+    let named = |kind: &Kind| chosen.is_empty() || chosen.contains(&kind.name());
+    let kinds: Vec<Kind> = Kind::ALL.into_iter().filter(named).collect();
+    let town = Town::new_or_skip("the matrix of networks", &kinds)?;
+    let mut town =
+        town.ok_or_else(|| LabError::Unexpected("without networks nobody meets".to_owned()))?;
+    println!("| caller | callee | path |\n|---|---|---|");
+    let mut failed = 0_usize;
+    for (index, one) in kinds.iter().enumerate() {
+        for two in kinds.iter().skip(index + 1) {
+            let way = match meet(&mut town, *one, *two) {
+                Ok(best) => best.words().1.to_owned(),
+                Err(error) => {
+                    failed += 1;
+                    // The next call finds both as if nothing had been.
+                    town.start_over(&[*one, *two])?;
+                    format!("FAILED: {error}")
+                }
+            };
+            println!("| {} | {} | {way} |", one.name(), two.name());
+        }
+    }
+    match failed {
+        0 => Ok(()),
+        _ => Err(LabError::Unexpected(format!("{failed} pairs failed"))),
+    }
+}
