@@ -16,7 +16,7 @@ use hither_lab::{BareCall, LabError, Person, PersonConfig};
 use pair::Pair;
 
 /// Calls of each kind.
-const CALLS: usize = 12;
+const CALLS: usize = 7;
 
 /// How long the callee thinks before taking a call, milliseconds: not at all, and as quickly as a person can.
 const THINKING: [u32; 2] = [0, 700];

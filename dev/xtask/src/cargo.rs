@@ -26,7 +26,7 @@ const SHARED: [&str; 5] = [
 const LABORATORY: &str = "hither-lab";
 
 /// Its tests of networks: the routers and links themselves, and calls through them.
-const NETWORKS: [&str; 2] = ["net", "paths"];
+const NETWORKS: [&str; 4] = ["net", "paths", "ringing", "survive"];
 
 /// Turns on the tests that start browsers. Lints compile them too, so that the two agree.
 const E2E: [&str; 2] = ["--features", "hither-lab/e2e"];
