@@ -12,7 +12,7 @@ use web_sys::{
     MediaStreamTrack, RtcRtpReceiver, RtcRtpTransceiver, RtcRtpTransceiverDirection, Worker,
 };
 
-use super::sizing::{Outgoing, Size, Sizing};
+use super::sizing::{Outgoing, Size, Sizing, Sound};
 use crate::message::{Direction, Slot, TransformOptions, emit};
 use crate::sys::{
     PeerConnection, Preferring, ScriptTransform, Sending, Track, error_name, get, number, object,
@@ -44,6 +44,8 @@ pub(super) struct Transceivers {
     sizing: RefCell<Sizing>,
     /// What the camera's sender was last told.
     told: Rc<Cell<Option<Shape>>>,
+    /// What the sender of sound was last told.
+    told_of_sound: Rc<Cell<Option<Sound>>>,
     /// What the senders were last given.
     fed: RefCell<Tracks>,
 }
@@ -111,6 +113,7 @@ impl Transceivers {
             all,
             sizing: RefCell::default(),
             told: Rc::default(),
+            told_of_sound: Rc::default(),
             fed: RefCell::default(),
         };
         made.share_out();
@@ -119,19 +122,36 @@ impl Transceivers {
 
     /// Sound goes first, before pictures; letters of a screen before a face.
     fn share_out(&self) {
-        let [sound, camera, screen] = &self.all;
-        let most = [("maxBitrate", SCREEN_BPS.into())];
-        for tuned in [tune(sound, "high", &[]), tune(screen, "medium", &most)] {
-            spawn_local(async move { drop(tuned.await) });
-        }
+        let [_, camera, screen] = &self.all;
+        let tuned = tune(screen, "medium", &[("maxBitrate", SCREEN_BPS.into())]);
+        spawn_local(async move { drop(tuned.await) });
+        self.measure_out_sound();
         self.shape(camera.sender().track().as_ref());
     }
 
-    /// Lets the camera's picture follow the path.
+    /// Lets the camera's picture and the sound follow the path.
     pub(super) fn adapt(&self, outgoing: Outgoing) {
         self.sizing.borrow_mut().look(outgoing);
         let [_, camera, _] = &self.all;
+        self.measure_out_sound();
         self.shape(camera.sender().track().as_ref());
+    }
+
+    /// Tells the sender of sound what it may take, unless it was told so already. What it refuses it is told again.
+    fn measure_out_sound(&self) {
+        let [sender, _, _] = &self.all;
+        let sound = self.sizing.borrow().sound();
+        if self.told_of_sound.replace(Some(sound)) == Some(sound) {
+            return;
+        }
+        let told = Rc::clone(&self.told_of_sound);
+        let most = [("maxBitrate", f64::from(sound.most_bps()).into())];
+        let tuned = tune(sender, "high", &most);
+        spawn_local(async move {
+            if tuned.await.is_err() {
+                told.set(None);
+            }
+        });
     }
 
     /// Tells the camera's sender how to send this track, unless it was told so already. What it refuses it is

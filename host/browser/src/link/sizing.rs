@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! How large the camera's picture is sent: small at first, whole once the path has room for it for a while, small
-//! again as soon as it has not.
+//! again as soon as it has not. And how many bits sound takes: half of the usual on a thin path, where the repetition in
+//! every packet would leave nothing for pictures, and fill the queue before the path.
 //!
 //! The browser by itself begins with the whole picture at a bit rate that does not carry it, drops the first
 //! frames, and finds its size from below. Beginning small, the first frame is a quarter and fits. Between the two
@@ -14,6 +15,10 @@ const ROOM_BPS: u64 = 1_100_000;
 
 /// Below this the whole picture is a smear, bit/s.
 const TIGHT_BPS: u64 = 600_000;
+
+/// Below this, sound takes half; above this, all of it again. bit/s
+const THIN_BPS: u64 = 200_000;
+const NOT_THIN_BPS: u64 = 350_000;
 
 /// Samples in a row that make a path roomy. After every disappointment they are twice as many.
 const CALM: u32 = 8;
@@ -62,12 +67,34 @@ impl Size {
     }
 }
 
+/// What sound is encoded with, each time that it is sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub(crate) enum Sound {
+    /// What browsers give to Opus with one channel.
+    #[default]
+    Full,
+    /// Still the whole range of a voice.
+    Thin,
+}
+
+impl Sound {
+    /// Its bit rate.
+    pub(crate) const fn most_bps(self) -> u32 {
+        match self {
+            Self::Full => 32_000,
+            Self::Thin => 16_000,
+        }
+    }
+}
+
 /// Follows the path.
 #[derive(Debug)]
 pub(crate) struct Sizing {
     size: Size,
     streak: u32,
     calm: u32,
+    sound: Sound,
+    sound_streak: u32,
 }
 
 impl Default for Sizing {
@@ -76,6 +103,8 @@ impl Default for Sizing {
             size: Size::default(),
             streak: 0,
             calm: CALM,
+            sound: Sound::default(),
+            sound_streak: 0,
         }
     }
 }
@@ -86,11 +115,39 @@ impl Sizing {
         self.size
     }
 
+    /// What sound takes now.
+    pub(crate) const fn sound(&self) -> Sound {
+        self.sound
+    }
+
     /// Takes a sample. Without an estimate everything stays.
     pub(crate) fn look(&mut self, outgoing: Outgoing) {
-        let Some(available) = outgoing.available_bps.filter(|_| outgoing.camera_runs) else {
+        let Some(available) = outgoing.available_bps else {
             return;
         };
+        self.look_at_sound(available);
+        if outgoing.camera_runs {
+            self.look_at_picture(available, outgoing);
+        }
+    }
+
+    fn look_at_sound(&mut self, available: u64) {
+        let (wants_change, needed, other) = match self.sound {
+            Sound::Full => (available < THIN_BPS, TIGHT, Sound::Thin),
+            Sound::Thin => (available >= NOT_THIN_BPS, CALM, Sound::Full),
+        };
+        self.sound_streak = if wants_change {
+            self.sound_streak + 1
+        } else {
+            0
+        };
+        if self.sound_streak >= needed {
+            self.sound_streak = 0;
+            self.sound = other;
+        }
+    }
+
+    fn look_at_picture(&mut self, available: u64, outgoing: Outgoing) {
         let (wants_change, needed) = match self.size {
             Size::Small => (
                 available >= ROOM_BPS && !outgoing.machine_is_busy,
@@ -200,6 +257,20 @@ mod tests {
         };
         assert_eq!(after(&mut sizing, 100, none), Size::Small);
         assert_eq!(after(&mut sizing, 100, dark), Size::Small);
+    }
+
+    #[test]
+    fn on_a_thin_path_sound_takes_half_until_there_is_room_again() {
+        let mut sizing = Sizing::default();
+        let mut sound_after = |count, available| {
+            after(&mut sizing, count, sample(available));
+            sizing.sound()
+        };
+        assert_eq!(sound_after(1, THIN_BPS - 1), Sound::Full);
+        assert_eq!(sound_after(1, THIN_BPS - 1), Sound::Thin);
+        assert_eq!(sound_after(100, NOT_THIN_BPS - 1), Sound::Thin);
+        assert_eq!(sound_after(CALM - 1, NOT_THIN_BPS), Sound::Thin);
+        assert_eq!(sound_after(1, NOT_THIN_BPS), Sound::Full);
     }
 
     #[test]
