@@ -9,7 +9,6 @@
 #![expect(clippy::expect_used, reason = "a bench may fail loudly")]
 
 #[path = "../tests/paths/place.rs"]
-#[expect(dead_code, reason = "the tests use the rest")]
 mod place;
 
 #[path = "../tests/quality/camera.rs"]

@@ -4,7 +4,6 @@
 #![expect(clippy::expect_used, reason = "a test may fail loudly")]
 
 #[path = "paths/place.rs"]
-#[expect(dead_code, reason = "other tests use the rest")]
 mod place;
 
 mod quality {

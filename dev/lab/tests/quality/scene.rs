@@ -94,15 +94,15 @@ impl Scene {
             place.net.router("ben", &RouterConfig::open())?,
         ];
         let hosts = [routers[0].client("ana")?, routers[1].client("ben")?];
-        let node = [place.host.ipv4().into()];
+        let node = place.host.ipv4().into();
         let config = |name, host: &Client| {
-            let mut config: PersonConfig = place.person(name, host, &node)?;
+            let mut config: PersonConfig = place.person(name, host);
             config.scripts.push(WITNESS.to_owned());
             config.extra_args.push(camera.clone());
-            Ok::<_, LabError>(config)
+            config
         };
-        let ana = place.arrive_as_owner("Ana", config("Ana", &hosts[0])?)?;
-        let ben = place.arrive_invited(&ana, "Ben", config("Ben", &hosts[1])?)?;
+        let ana = place.arrive_as_owner("Ana", config("Ana", &hosts[0]))?;
+        let ben = place.arrive_invited(&ana, "Ben", config("Ben", &hosts[1]), node)?;
         ana.talk_to("Ben")?;
         ben.talk_to("Ana")?;
         let [ana_router, ben_router] = routers;
