@@ -26,7 +26,13 @@ const SHARED: [&str; 5] = [
 const LABORATORY: &str = "hither-lab";
 
 /// Its tests of networks: the routers and links themselves, and calls through them.
-const NETWORKS: [&str; 4] = ["net", "paths", "ringing", "survive"];
+const NETWORKS: [&str; 5] = ["net", "paths", "quality", "ringing", "survive"];
+
+/// The bench of calls over networks, which takes long and runs when asked for by name.
+const NETWORK: &str = "network";
+
+/// The bench of sound and pictures, likewise.
+const QUALITY: &str = "quality";
 
 /// Turns on the tests that start browsers. Lints compile them too, so that the two agree.
 const E2E: [&str; 2] = ["--features", "hither-lab/e2e"];
@@ -111,7 +117,10 @@ pub(crate) fn bench(root: &Path, chosen: &[String]) -> Result<(), TaskError> {
     for package in packages(root)? {
         benches.extend(package.benches);
     }
-    if !chosen.is_empty() {
+    if chosen.is_empty() {
+        benches.remove(NETWORK);
+        benches.remove(QUALITY);
+    } else {
         benches.retain(|bench| chosen.contains(bench));
     }
     if benches.is_empty() {
@@ -121,6 +130,25 @@ pub(crate) fn bench(root: &Path, chosen: &[String]) -> Result<(), TaskError> {
     command.args(E2E).env("HITHER_BIN", binary(root));
     command.args(benches.iter().flat_map(|bench| ["--bench", bench]));
     run(&mut command)
+}
+
+/// The bench of networks, with its flags: what it prints is for people.
+pub(crate) fn bench_network(root: &Path, flags: &[String]) -> Result<(), TaskError> {
+    bench_with(root, NETWORK, flags)
+}
+
+/// The bench of sound and pictures on bad links, with words that choose.
+pub(crate) fn bench_quality(root: &Path, words: &[String]) -> Result<(), TaskError> {
+    bench_with(root, QUALITY, words)
+}
+
+fn bench_with(root: &Path, bench: &str, words: &[String]) -> Result<(), TaskError> {
+    let mut command = native(root, "bench");
+    command
+        .args(E2E)
+        .env("HITHER_BIN", binary(root))
+        .args(["--bench", bench, "--"]);
+    run(command.args(words))
 }
 
 /// The relay beside others; needs nothing but its own package, and that as it is released.

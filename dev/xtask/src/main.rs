@@ -29,6 +29,13 @@ Tasks:
   e2e     only the release build and the tests in Chromium; words after `e2e` choose among them
   lab     only those of networks: routers of every type, and calls between them; words after `lab`
           choose among them
+  lab --matrix | --setup | --gaps
+          every network with every other; times until the first picture, and gaps in sound when a
+          network changes, beside a bare browser with coturn; words after these choose among the
+          rows, and HITHER_RUNS says how many calls a row has
+  lab --quality [words]
+          sound and pictures on links that lose packets or shrink, beside the bare browser; words choose:
+          loss, shrink, 0, 5, 10, hither, bare
   lab --rate
           the share of calls that go directly among published distributions of NATs, by simulation;
           and the gaps in sound when a path is cut, in virtual time
@@ -43,7 +50,11 @@ Environment:
   HITHER_BIN        the hither binary that `e2e` tests, instead of a release build
   HITHER_ARTIFACTS  where pictures and logs go (default: artifacts/)
   CHROMIUM          the Chromium to use (default: Debian's)
+  HITHER_SIM_SEED   the only seed that simulations run, to see one fail again
 ";
+
+/// What `lab` prints instead of testing.
+const MEASURES: [&str; 3] = ["--matrix", "--setup", "--gaps"];
 
 /// Why a task did not succeed.
 #[derive(Debug, thiserror::Error)]
@@ -95,6 +106,12 @@ fn main() -> ExitCode {
             steps.run("the direct rate", |root| cargo::simulate(root, "rate"));
             steps.run("gaps in virtual time", |root| cargo::simulate(root, "gaps"));
         }
+        Some("lab") if rest.first().is_some_and(|word| word == "--quality") => {
+            quality(&mut steps, &rest);
+        }
+        Some("lab") if rest.iter().any(|word| MEASURES.contains(&word.as_str())) => {
+            measure(&mut steps, &rest);
+        }
         Some("lab") => lab(&mut steps, &rest),
         Some("bench") => match rest.split_first() {
             Some((name, options)) if name == "relay" => bench_relay(&mut steps, options),
@@ -139,6 +156,27 @@ fn e2e(steps: &mut Steps, chosen: &[String]) {
 }
 
 /// Where network namespaces are not allowed, its tests say so and pass.
+/// The bench of calls over networks.
+fn measure(steps: &mut Steps, flags: &[String]) {
+    if steps.run_or_stop("tools", tools::install)
+        && steps.run_or_stop("release build", cargo::release)
+    {
+        steps.run("the bench of networks", |root| {
+            cargo::bench_network(root, flags)
+        });
+    }
+}
+
+fn quality(steps: &mut Steps, words: &[String]) {
+    if steps.run_or_stop("tools", tools::install)
+        && steps.run_or_stop("release build", cargo::release)
+    {
+        steps.run("the bench of quality", |root| {
+            cargo::bench_quality(root, words)
+        });
+    }
+}
+
 fn lab(steps: &mut Steps, chosen: &[String]) {
     if steps.run_or_stop("tools", tools::install)
         && steps.run_or_stop("release build", cargo::release)
