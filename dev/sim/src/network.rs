@@ -127,6 +127,8 @@ pub struct Network {
     hosts: Vec<Host>,
     /// Nothing passes but what goes to or comes from this host: every direct path is cut.
     pub only: Option<Ip>,
+    /// To this host nothing passes but what comes from that address: its direct paths are cut one way.
+    pub hears_only: Option<(HostId, Ip)>,
     next_ip: u32,
 }
 
@@ -139,6 +141,7 @@ impl Network {
             gates: Vec::new(),
             hosts: Vec::new(),
             only: None,
+            hears_only: None,
             next_ip: 1,
         }
     }
@@ -254,6 +257,10 @@ impl Network {
                     net = gate.inner;
                 }
                 Owner::Host(id) => {
+                    let deaf = |(host, to): (HostId, Ip)| host == id && header.from.ip != to;
+                    if self.hears_only.is_some_and(deaf) {
+                        return None;
+                    }
                     let host = &mut self.hosts[id.0];
                     if !host.line.udp {
                         return None;

@@ -43,6 +43,8 @@ pub struct Plan {
 pub enum Fault {
     /// Every path but those over the node is cut, or open again.
     CutDirect(bool),
+    /// No direct path leads to this side any more; those from it do. Or to both again.
+    CutDirectTo(Option<usize>),
     /// Nothing passes a side's line, or all does again.
     CutLine(usize, bool),
     /// UDP does not pass a side's line, or does again.
@@ -135,6 +137,10 @@ impl World {
     pub fn apply(&mut self, fault: Fault) {
         match fault {
             Fault::CutDirect(cut) => self.network.only = cut.then_some(self.relay.ip),
+            Fault::CutDirectTo(who) => {
+                let relay = self.relay.ip;
+                self.network.hears_only = who.map(|who| (self.sides[who].host, relay));
+            }
             Fault::CutLine(who, cut) => self.line(who).open = !cut,
             Fault::BlockUdp(who, blocked) => self.line(who).udp = !blocked,
             Fault::Rebind(who, renumber) => self.network.rebind(self.sides[who].host, renumber),

@@ -91,6 +91,34 @@ fn when_direct_is_cut_sound_is_back_on_the_spare_within_the_threshold_and_a_roun
 }
 
 #[test]
+fn when_direct_is_cut_one_way_the_side_that_hears_nothing_tells_the_other() {
+    seeds::each(200, |seed| {
+        let (mut world, mut dice, plan) = call(seed);
+        let who = usize::from(dice.chance(500));
+        let thresholds = world
+            .sides
+            .each_ref()
+            .map(|side| threshold(side, world.now));
+        let cut = world.now;
+        world.apply(Fault::CutDirectTo(Some(who)));
+        world.run(ms(2_500));
+        let [deaf, other] = [who, 1 - who].map(|who| &world.sides[who]);
+        // Its word travels one way over the relay, and sound then comes the other.
+        let bound = thresholds[who] + 2 * round_trip(&plan) + ms(60);
+        let gap = deaf.longest_gap(cut - ms(20), world.now);
+        assert!(gap <= bound, "{gap:?} of {bound:?}, {plan:?}");
+        let spare = Event::Plays { lane: Lane::Spare };
+        assert_eq!(deaf.count(spare), 1);
+        // The other hears main as before, or moves without a gap when main is restarted.
+        assert!(other.longest_gap(cut, world.now) <= thresholds[1 - who] + ms(60));
+        assert_eq!(other.count(Event::Opened), 1, "it was told");
+        world.apply(Fault::CutDirectTo(None));
+        world.run(ms(15_000));
+        assert_back_to_direct(&mut world);
+    });
+}
+
+#[test]
 fn when_direct_can_be_had_again_the_call_goes_back_and_leaves_the_relay() {
     seeds::each(200, |seed| {
         let (mut world, mut dice, plan) = call(seed);
