@@ -5,8 +5,12 @@
 
 use std::sync::Arc;
 
-use hither_api::{DeviceId, Role, link::Link};
+use hither_api::{DeviceId, Role, link::Link, sheet};
 use hither_browser::StartError;
+use hither_endpoint::network::{
+    Climb, Direct, Filtering, Finding, Mapping, NetworkView, OwnAddress, ProbeState, Rung,
+    RungView, Unknown,
+};
 use hither_endpoint::{
     CallDirection, CallId, CallStage, CallView, ContactId, ContactState, ContactView,
     ConversationView, Delivery, DeviceView, EndReason, InvitationKey, InvitationState,
@@ -23,7 +27,7 @@ use crate::state::{App, Confirmation, Panel, Screen, Start, nothing_yet};
 /// A state to look at.
 type Exhibit = (&'static str, fn(App));
 
-const EXHIBITS: [Exhibit; 40] = [
+const EXHIBITS: [Exhibit; 46] = [
     ("loading", |app| app.start.set(Start::Loading)),
     ("start-failed", |app| {
         app.start.set(Start::Failed(StartError::AlreadyOpen));
@@ -229,6 +233,46 @@ const EXHIBITS: [Exhibit; 40] = [
         });
         app.screen.set(Screen::Settings);
     }),
+    ("network", |app| network(app, around(true))),
+    ("network-running", |app| {
+        let mut view = around(true);
+        view.state = ProbeState::Running;
+        view.filtering = Finding::Waiting;
+        view.direct = Finding::Waiting;
+        for rung in view.rungs.iter_mut().skip(1) {
+            rung.climb = Finding::Waiting;
+        }
+        network(app, view);
+    }),
+    ("network-blocked", |app| network(app, around(false))),
+    ("network-nothing-open", |app| {
+        let mut view = around(false);
+        for rung in &mut view.rungs {
+            rung.climb = Finding::Found(Climb::Silent);
+        }
+        view.wanted = view.sheet.iter().skip(1).cloned().collect();
+        network(app, view);
+    }),
+    ("network-offline", |app| {
+        let state = ProbeState::Offline;
+        network(
+            app,
+            NetworkView {
+                state,
+                ..NetworkView::idle()
+            },
+        );
+    }),
+    ("network-no-relay", |app| {
+        let state = ProbeState::NoRelay;
+        network(
+            app,
+            NetworkView {
+                state,
+                ..NetworkView::idle()
+            },
+        );
+    }),
     ("help", |app| {
         app.show_view(ready());
         app.show(Panel::Help);
@@ -294,6 +338,72 @@ fn index() -> impl IntoView {
                 }).collect_view()}
             </ul>
         </main>
+    }
+}
+
+fn network(app: App, network: NetworkView) {
+    app.show_view(View { network, ..ready() });
+    app.screen.set(Screen::Network(None));
+}
+
+/// A home network, or one that lets only TCP out.
+fn around(udp: bool) -> NetworkView {
+    use TransportProtocol::{Tcp, Tls, Udp};
+    let host = "chat.example.org";
+    let ladder = [(Udp, 3478), (Udp, 443), (Tcp, 3478), (Tls, 443)];
+    let rungs = ladder.map(|(transport, port)| RungView {
+        rung: Rung {
+            transport,
+            host: host.into(),
+            port,
+            own: true,
+        },
+        climb: Finding::Found(match (transport, udp) {
+            (Udp, false) => Climb::Silent,
+            (Udp, true) => Climb::Open { rtt_ms: Some(18) },
+            _ => Climb::Open { rtt_ms: Some(21) },
+        }),
+    });
+    let urls = [
+        format!("turn:{host}:3478?transport=udp"),
+        format!("turn:{host}:443?transport=udp"),
+        format!("turn:{host}:3478?transport=tcp"),
+        format!("turns:{host}:443?transport=tcp"),
+    ];
+    let sheet = sheet::lines("https://chat.example.org", &urls);
+    let unknown = Unknown::NoAnswer;
+    let closed = |line: &&sheet::Line| line.purpose.transport() == "UDP" && !udp;
+    NetworkView {
+        state: ProbeState::Done,
+        ipv4: if udp {
+            Finding::Found(OwnAddress {
+                address: "203.0.113.77".into(),
+                private: false,
+            })
+        } else {
+            Finding::Unknown(unknown)
+        },
+        ipv6: Finding::Unknown(if udp { Unknown::NoFamily } else { unknown }),
+        udp: Finding::Found(udp),
+        mapping: if udp {
+            Finding::Found(Mapping::EndpointIndependentOrAddressDependent)
+        } else {
+            Finding::Unknown(unknown)
+        },
+        filtering: if udp {
+            Finding::Found(Filtering::AddressAndPortDependent)
+        } else {
+            Finding::Unknown(unknown)
+        },
+        direct: Finding::Found(if udp {
+            Direct::Mostly
+        } else {
+            Direct::SameNetworkOnly
+        }),
+        rungs: rungs.into(),
+        not_offered: Vec::new(),
+        wanted: sheet.iter().filter(closed).cloned().collect(),
+        sheet,
     }
 }
 

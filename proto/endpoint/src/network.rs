@@ -186,6 +186,8 @@ impl<T> Finding<T> {
 pub enum Unknown {
     /// Nothing came back over UDP.
     NoAnswer,
+    /// Nothing came back from the node at all, and it is not signed in to: it may be away.
+    NodeAway,
     /// The node was not reached over this family: it, or this network, has none.
     NoFamily,
     /// The node listens on one UDP port only, and one answer compares with nothing.

@@ -6,7 +6,7 @@ use crate::client::{Client, DEFAULT_CATEGORY};
 use crate::contact::Contact;
 use crate::{
     CallView, ContactView, ConversationView, DeviceView, InvitationView, JoiningView, MeView,
-    MessageView, Phase, View,
+    MessageView, NodeState, Phase, View,
 };
 
 /// Texts shown of a conversation.
@@ -59,7 +59,7 @@ impl Client {
             devices: self.show_devices(base),
             relay_for_all: self.account.relay_for_all,
             relay_only_categories,
-            network: self.network.view(),
+            network: self.network.view(self.node.state() == NodeState::Online),
             notices: base.notices.clone(),
         }
     }

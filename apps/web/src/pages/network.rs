@@ -137,12 +137,7 @@ fn FindingRow(row: Row) -> impl IntoView {
 fn Wanted(app: App) -> impl IntoView {
     let wanted = Memo::new(move |_| app.network.with(|view| lines(&view.wanted)));
     let sheet = Memo::new(move |_| app.network.with(|view| lines(&view.sheet)));
-    let done = Memo::new(move |_| app.network.with(|view| view.state == ProbeState::Done));
-    let advice = move || match (wanted.with(Vec::is_empty), done.get()) {
-        (false, _) => words::ASK,
-        (true, true) => words::NOTHING_WANTED,
-        (true, false) => "Being measured…",
-    };
+    let advice = Memo::new(move |_| app.network.with(words::advice));
     view! {
         <section class="card" data-testid="network-wanted">
             <h3>"To ask the administrator for"</h3>

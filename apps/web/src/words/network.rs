@@ -71,6 +71,7 @@ pub(crate) const NOTHING_WANTED: &str =
     "Nothing: every way to your node that it offers is open in this network.";
 pub(crate) const ASK: &str = "These lines are closed in this network, or nothing came back over them. Whoever runs it \
     can open them; nothing has to be forwarded to a device inside.";
+pub(crate) const WANTED_UNKNOWN: &str = "Not known: nothing could be measured.";
 pub(crate) const SHEET: &str = "Everything Hither needs here";
 const MEASURING: &str = "Being measured…";
 
@@ -112,6 +113,15 @@ fn of_findings(view: &NetworkView) -> Verdict {
     let direct = match &view.direct {
         Finding::Waiting => None,
         Finding::Unknown(_) if waits => None,
+        Finding::Unknown(Unknown::NodeAway) => Some(Verdict {
+            word: "node-away",
+            look: Look::Unknown,
+            what: "Nothing came back from your node.",
+            why:
+                "It may be away, or this network lets nothing through to it. Measure again when it \
+                  is online."
+                    .to_owned(),
+        }),
         Finding::Unknown(why) => Some(Verdict {
             word: "unknown",
             look: Look::Unknown,
@@ -469,6 +479,7 @@ fn latency(rtt_ms: u32) -> String {
 fn unknown(why: Unknown) -> &'static str {
     match why {
         Unknown::NoAnswer => "Nothing came back over UDP.",
+        Unknown::NodeAway => "Nothing came back from your node.",
         Unknown::NoFamily => "Your node was not reached this way: it, or this network, has none.",
         Unknown::OnePort => {
             "Your node listens on one UDP port only, and one answer compares with nothing."
@@ -479,6 +490,19 @@ fn unknown(why: Unknown) -> &'static str {
         Unknown::RelayRefuses => "Your node’s relay does not send to addresses like yours.",
         Unknown::NoRelay => "Your node offers no relay over UDP.",
         Unknown::TooLittle => "Too little came back to tell.",
+    }
+}
+
+/// Above the lines for the administrator, or instead of them.
+pub(crate) fn advice(view: &NetworkView) -> &'static str {
+    let answered = |climb: &Finding<Climb>| climb.found().is_some();
+    match (view.state, view.wanted.is_empty()) {
+        (_, false) => ASK,
+        (ProbeState::Done, true) if view.rungs.iter().all(|rung| answered(&rung.climb)) => {
+            NOTHING_WANTED
+        }
+        (ProbeState::Done, true) => WANTED_UNKNOWN,
+        (_, true) => MEASURING,
     }
 }
 
@@ -507,8 +531,8 @@ pub(crate) fn as_text(view: &NetworkView) -> String {
         }
     }
     let _ = writeln!(text, "\nTo ask the administrator of this network for");
-    if view.wanted.is_empty() && view.state == ProbeState::Done {
-        let _ = writeln!(text, "- {NOTHING_WANTED}");
+    if view.wanted.is_empty() {
+        let _ = writeln!(text, "- {}", advice(view));
     }
     for line in &view.wanted {
         let _ = writeln!(text, "- {line}");

@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! The page "Your network" behind routers whose kind is known: what it says is what they are.
 
+use std::net::IpAddr;
+
 use hither_lab::{
-    Client, Dependence, Firewall, Flow, LabError, Nat, Page, Person, Protocol, RouterConfig,
+    Client, Dependence, Firewall, Flow, LabError, Nat, Packet, Page, Person, Protocol, RouterConfig,
 };
 use serde::Deserialize;
 
@@ -51,6 +53,7 @@ fn seen_from_behind(
     let ana = place.arrive("Ana", &client, &invitation.expect("nobody owns it yet"))?;
     ana.onboard()?;
     ana.wait_for_node("online")?;
+    let capture = client.capture()?;
     let page = look_at_network(&ana)?;
     let said: Said = page.eval_as(READ)?;
     let mut expected = expect(&place, &client);
@@ -63,8 +66,28 @@ fn seen_from_behind(
     finished(page)?;
     let again: Said = page.eval_as(READ)?;
     assert_eq!(said, expected, "{test}");
+    nobody_but_the_node_is_contacted(&place, &client, &capture.packets());
     assert_eq!(again, expected, "{test}, the second time");
     Ok(())
+}
+
+fn nobody_but_the_node_is_contacted(place: &Place, client: &Client, packets: &[Packet]) {
+    let own = [IpAddr::from(client.ipv4()), client.ipv6().into()];
+    let sent = packets
+        .iter()
+        .filter(|packet| own.contains(&packet.from.ip()));
+    let outwards: Vec<&Packet> = sent
+        // To those on the same cable, for names that hide addresses (mDNS) and for routers.
+        .filter(|packet| !packet.to.ip().is_multicast())
+        .collect();
+    assert!(outwards.len() > 20, "{outwards:?}");
+    for packet in outwards {
+        assert_eq!(
+            packet.to.ip(),
+            IpAddr::from(place.host.ipv4()),
+            "{packet:?}"
+        );
+    }
 }
 
 fn look_at_network(person: &Person) -> Result<&Page, LabError> {

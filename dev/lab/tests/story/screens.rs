@@ -107,12 +107,25 @@ fn screens_of_a_conversation() -> Outcome {
     pair.ana.page().click("@settings-open")?;
     pair.ana.page().wait_for_element("@device-item")?;
     look(&pair.ana, "22-settings")?;
+    pair.ana.page().click("@network-open")?;
+    pair.ana
+        .page()
+        .wait_for_element("@network[data-state=done]")?;
+    look(&pair.ana, "27-network")?;
     pair.ana.page().press("?")?;
     pair.ana.page().wait_for_element("@help-dialog")?;
     look(&pair.ana, "23-help")?;
     close_dialog(&pair.ana)?;
     pair.node.kill();
     pair.ana.wait_for_node("offline")?;
+    pair.ana.page().click("@network-again")?;
+    pair.ana
+        .page()
+        .wait_for_element("@network[data-state=running]")?;
+    look(&pair.ana, "28-network-running")?;
+    let away = "@network-verdict[data-verdict=node-away]";
+    pair.ana.page().wait_for_element(away)?;
+    look(&pair.ana, "29-network-node-away")?;
     pair.ana.talk_to("Ben")?;
     pair.ana.write("Into the void")?;
     pair.ana.wait_for_delivery("Into the void", "queued")?;

@@ -140,8 +140,8 @@ impl Network {
         true
     }
 
-    /// What there is to show.
-    pub(crate) fn view(&self) -> NetworkView {
+    /// What there is to show. A node that is not online is not mistaken for a network that is closed.
+    pub(crate) fn view(&self, online: bool) -> NetworkView {
         let state = match self.state {
             Some(Ended::Offline) => ProbeState::Offline,
             Some(Ended::NoRelay) => ProbeState::NoRelay,
@@ -151,7 +151,11 @@ impl Network {
             state,
             ..NetworkView::idle()
         };
-        self.run.as_ref().map_or(idle, Run::view)
+        match &self.run {
+            Some(run) if !online && run.is_deaf() => run.view().of_nothing(),
+            Some(run) => run.view(),
+            None => idle,
+        }
     }
 }
 
@@ -220,6 +224,12 @@ impl Run {
         self.observed.is_some()
             && self.rungs.iter().all(climbed)
             && self.passages.iter().all(filtered)
+    }
+
+    /// Everything is in, and nothing came back.
+    fn is_deaf(&self) -> bool {
+        let silent = |(_, climb): &(Rung, Finding<Climb>)| *climb == Finding::Found(Climb::Silent);
+        self.deadline.is_none() && self.rungs.iter().all(silent)
     }
 
     fn give_up(&mut self) {
@@ -344,6 +354,26 @@ impl Run {
             }),
         };
         self.sheet.iter().filter(closed).cloned().collect()
+    }
+}
+
+impl NetworkView {
+    /// The same where nothing answered: nothing is known of the network.
+    fn of_nothing(mut self) -> Self {
+        const AWAY: Unknown = Unknown::NodeAway;
+        for rung in &mut self.rungs {
+            rung.climb = Finding::Unknown(AWAY);
+        }
+        Self {
+            ipv4: Finding::Unknown(AWAY),
+            ipv6: Finding::Unknown(AWAY),
+            udp: Finding::Unknown(AWAY),
+            mapping: Finding::Unknown(AWAY),
+            filtering: Finding::Unknown(AWAY),
+            direct: Finding::Unknown(AWAY),
+            wanted: Vec::new(),
+            ..self
+        }
     }
 }
 

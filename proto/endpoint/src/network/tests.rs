@@ -377,10 +377,10 @@ fn a_run_asks_every_rung_and_no_other_host() {
 #[test]
 fn a_home_network_is_found_to_be_good_for_direct_calls() {
     let (mut network, _) = begin(&LADDER);
-    assert_eq!(network.view().state, ProbeState::Running);
+    assert_eq!(network.view(true).state, ProbeState::Running);
     let candidates = behind_nat(&[(OWN, 1_000), (OWN_TOO, 1_000)]);
     assert!(network.handle_probe(ProbeEvent::Observed { run: 1, candidates }));
-    let view = network.view();
+    let view = network.view(true);
     assert_eq!(view.udp, Finding::Found(true));
     assert_eq!(view.direct, Finding::Waiting, "the filter is not known yet");
     network.handle_probe(ProbeEvent::Filtered {
@@ -389,7 +389,7 @@ fn a_home_network_is_found_to_be_good_for_direct_calls() {
         passage: Passage::Held { from: None },
     });
     climbed(&mut network, 1, &[Climb::Open { rtt_ms: Some(12) }; 4]);
-    let view = network.view();
+    let view = network.view(true);
     assert_eq!(view.state, ProbeState::Done);
     assert_eq!(view.direct, Finding::Found(Direct::Mostly));
     assert_eq!(
@@ -417,7 +417,7 @@ fn what_is_closed_is_what_the_administrator_is_asked_for() {
         1,
         &[Climb::Silent, Climb::Silent, Climb::Silent, open],
     );
-    let view = network.view();
+    let view = network.view(true);
     assert_eq!(view.direct, Finding::Found(Direct::SameNetworkOnly));
     assert_eq!(view.mapping, Finding::Unknown(Unknown::NoAnswer));
     assert_eq!(view.ipv4, Finding::Unknown(Unknown::NoAnswer));
@@ -435,6 +435,27 @@ fn what_is_closed_is_what_the_administrator_is_asked_for() {
 }
 
 #[test]
+fn a_node_that_is_away_is_not_mistaken_for_a_closed_network() {
+    let (mut network, _) = begin(&LADDER);
+    let candidates = vec![hidden()];
+    network.handle_probe(ProbeEvent::Observed { run: 1, candidates });
+    network.handle_probe(ProbeEvent::Filtered {
+        run: 1,
+        number: 0,
+        passage: Passage::Unmapped,
+    });
+    climbed(&mut network, 1, &[Climb::Silent; 4]);
+    let online = network.view(true);
+    assert_eq!(online.direct, Finding::Found(Direct::SameNetworkOnly));
+    assert_eq!(online.wanted.len(), 5);
+    let away = network.view(false);
+    assert_eq!(away.state, ProbeState::Done);
+    assert_eq!(away.direct, Finding::Unknown(Unknown::NodeAway));
+    assert_eq!(away.udp, Finding::Unknown(Unknown::NodeAway));
+    assert!(away.wanted.is_empty());
+}
+
+#[test]
 fn a_host_that_never_answers_is_given_up_and_nothing_is_claimed() {
     let (mut network, _) = begin(&LADDER);
     let deadline = network.timeout().unwrap();
@@ -444,7 +465,7 @@ fn a_host_that_never_answers_is_given_up_and_nothing_is_claimed() {
         ..at(0)
     };
     assert!(network.handle_timeout(late));
-    let view = network.view();
+    let view = network.view(true);
     assert_eq!(view.state, ProbeState::Done);
     assert!(view.wanted.is_empty(), "{:?}", view.wanted);
     for rung in &view.rungs {
@@ -464,14 +485,14 @@ fn answers_to_an_older_run_are_thrown_away() {
         climb,
     };
     assert!(!network.handle_probe(old));
-    assert_eq!(network.view().rungs[0].climb, Finding::Waiting);
+    assert_eq!(network.view(true).rungs[0].climb, Finding::Waiting);
     let beyond = ProbeEvent::Climbed {
         run: 2,
         number: 77,
         climb,
     };
     network.handle_probe(beyond);
-    assert_eq!(network.view().state, ProbeState::Running);
+    assert_eq!(network.view(true).state, ProbeState::Running);
 }
 
 #[test]
@@ -490,7 +511,7 @@ fn without_access_or_a_relay_nothing_is_measured() {
         let mut network = Network::default();
         let actions = network.probe(ORIGIN, access.as_ref(), at(0));
         assert!(matches!(actions[..], [ProbeAction::Stop]), "{actions:?}");
-        assert_eq!(network.view().state, state);
+        assert_eq!(network.view(true).state, state);
         assert_eq!(network.timeout(), None);
     }
 }
@@ -502,7 +523,7 @@ fn a_grant_that_names_endless_relays_is_cut_short() {
         .collect();
     let urls: Vec<&str> = urls.iter().map(String::as_str).collect();
     let (network, _) = begin(&urls);
-    assert_eq!(network.view().rungs.len(), 8);
+    assert_eq!(network.view(true).rungs.len(), 8);
 }
 
 #[test]
@@ -523,7 +544,7 @@ fn a_relay_elsewhere_is_asked_too_and_tells_more_about_the_filter() {
             passage,
         });
     }
-    let view = network.view();
+    let view = network.view(true);
     assert_eq!(view.filtering, Finding::Found(Filtering::AddressDependent));
     assert_eq!(
         view.rungs
@@ -553,7 +574,7 @@ fn a_relayed_address_that_is_not_the_nodes_is_another_one() {
             number: 0,
             passage,
         });
-        assert_eq!(network.view().filtering, Finding::Found(filtering));
+        assert_eq!(network.view(true).filtering, Finding::Found(filtering));
     }
 }
 
