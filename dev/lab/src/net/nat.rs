@@ -184,6 +184,7 @@ impl Translator {
         if transport == Transport::Other {
             return None;
         }
+        let remote = without_identifier(transport, remote);
         let key = Key {
             transport,
             inside,
@@ -208,6 +209,7 @@ impl Translator {
         now: Duration,
     ) -> Option<SocketAddr> {
         let mapping = self.mappings.get(&(transport, port))?;
+        let remote = without_identifier(transport, remote);
         let permitted = mapping.permitted.contains(self.nat.filtering, remote);
         (permitted && !mapping.is_stale(now)).then_some(mapping.key.inside)
     }
@@ -272,6 +274,14 @@ impl Translator {
             }
             stays
         });
+    }
+}
+
+/// The identifier of an echo is the inside's, and another outside: of the remote side it says nothing.
+fn without_identifier(transport: Transport, remote: SocketAddr) -> SocketAddr {
+    match transport {
+        Transport::Echo => SocketAddr::new(remote.ip(), 0),
+        Transport::Tcp | Transport::Udp | Transport::Other => remote,
     }
 }
 

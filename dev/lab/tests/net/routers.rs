@@ -12,6 +12,8 @@ use hither_lab::{
     Router, RouterConfig,
 };
 
+use socket2::{Domain, Protocol as Icmp, Socket, Type};
+
 use super::hosts::{IN_TIME, names, tcp, tcp_at, tcp_passes, udp, udp_passes};
 use super::measure::{Measured, Responder, bind, local};
 
@@ -439,6 +441,31 @@ fn streams_pass_routers_unaltered() -> Outcome {
         let (mut accepted, _) = listener.accept().expect("it is connected");
         carry(&mut accepted, &mut stream, 3_000_000);
         carry(&mut stream, &mut accepted, 3_000_000);
+    }
+    Ok(())
+}
+
+#[test]
+fn an_echo_passes_a_nat_and_comes_back() -> Outcome {
+    let Some(net) = Net::new_or_skip("an echo")? else {
+        return Ok(());
+    };
+    let server = net.host("server")?;
+    let router = net.router("home", &RouterConfig::nat(home()))?;
+    let clients = [router.client("one")?, router.client("two")?];
+    // Both with one identifier.
+    for client in &clients {
+        let socket = client.inside(|| Socket::new(Domain::IPV4, Type::RAW, Some(Icmp::ICMPV4)))?;
+        let mut socket = socket.expect("root may have one");
+        let patient = socket.set_read_timeout(Some(IN_TIME));
+        patient.expect("a time is accepted");
+        // RFC 792: type 8, code 0, checksum, identifier, sequence number.
+        let echo = [8, 0, 0xf7, 0xcb, 0, 42, 0, 10];
+        let to = SocketAddr::new(server.ipv4().into(), 0);
+        socket.send_to(&echo, &to.into()).expect("it leaves");
+        let mut heard = [0; 64];
+        let length = socket.read(&mut heard).expect("it comes back");
+        assert_eq!(heard[20..length], [0, 0, 0xff, 0xcb, 0, 42, 0, 10]);
     }
     Ok(())
 }
