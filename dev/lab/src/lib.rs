@@ -10,8 +10,9 @@
 //!   and started again.
 //! * [`Person`]: somebody in front of a browser of their own, who invites, writes and calls.
 //! * [`Meddler`] and [`Tap`]: a node that reads and alters what it carries, and a line that is listened to.
-//! * [`Net`]: hosts in network namespaces of their own, with firewalls; a node, a browser or any program
-//!   runs on one of them.
+//! * [`Net`]: hosts in network namespaces of their own, with firewalls; a node, a browser or any program runs on one of
+//!   them. A [`Client`] is a host behind a [`Router`], with a NAT of any type, over a [`Link`] that can be slow, lossy or
+//!   cut; behind a [`ConnectProxy`] if that is the only way out.
 //! * [`BareCall`]: a call with nothing of ours in it, to measure ours against; over networks a [`BarePhone`] at either
 //!   end, with [`Coturn`] and a [`Switchboard`] for signals.
 //! * [`Ear`]: measures how long a tone was not to be heard.
