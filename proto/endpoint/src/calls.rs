@@ -319,6 +319,11 @@ impl Client {
             let time = UnixTime::from_millis(time).min(now.unix);
             return self.missed(base, id, (call, video), time);
         }
+        // Before anything is given up for it.
+        let contact = self.contacts.get(&id);
+        let Some(secrets) = contact.and_then(|contact| contact.secrets_of(epoch)) else {
+            return;
+        };
         let taken = match self.crossing(id, call) {
             Crossing::No if self.is_busy() => return self.busy(base, id, (call, video), now),
             Crossing::No => None,
@@ -329,9 +334,6 @@ impl Client {
             }
         };
         let Some(contact) = self.contacts.get_mut(&id) else {
-            return;
-        };
-        let Some(secrets) = contact.secrets_of(epoch) else {
             return;
         };
         contact.signal(base, &Signal::CallRinging { call }, MOMENT);

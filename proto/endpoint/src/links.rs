@@ -83,6 +83,8 @@ pub(crate) struct Link {
     they_show: bool,
     /// How often we offered a restart.
     restarts: u32,
+    /// Restarts that the host was asked for and has not described yet.
+    restarting: u32,
     /// Numbers of their restarts that the host is answering.
     to_answer: VecDeque<u32>,
     /// When it is looked for a direct path again, and how often it was.
@@ -177,6 +179,7 @@ impl Contact {
             their_candidates: 0,
             they_show: false,
             restarts: 0,
+            restarting: 0,
             to_answer: VecDeque::new(),
             look_again: None,
             looked: 0,
@@ -260,6 +263,7 @@ impl Contact {
                 self.send_offer(base);
             }
             (DescriptionKind::Offer, true) => {
+                link.restarting = link.restarting.saturating_sub(1);
                 link.restarts = link.restarts.wrapping_add(1);
                 let number = link.restarts;
                 self.signal(base, &Signal::Restart { token, number, sdp }, MOMENT);
@@ -520,7 +524,7 @@ impl Contact {
         let timely = match kind {
             DescriptionKind::Offer => link.to_answer.len() < MAX_RESTARTS,
             // An answer to an offer that was overtaken by another one fits nothing any more.
-            DescriptionKind::Answer => number == link.restarts,
+            DescriptionKind::Answer => number == link.restarts && link.restarting == 0,
         };
         if link.role == offers && link.negotiated && timely {
             link.their_candidates = 0;
@@ -568,7 +572,10 @@ impl Contact {
         link.note(now, "ICE restart".to_owned());
         let (id, token) = (link.id, link.token);
         match link.role {
-            LinkRole::Offerer => base.link(LinkAction::RestartIce { link: id, ice }),
+            LinkRole::Offerer => {
+                link.restarting = link.restarting.saturating_add(1);
+                base.link(LinkAction::RestartIce { link: id, ice });
+            }
             LinkRole::Answerer => {
                 base.link(LinkAction::SetIce { link: id, ice });
                 self.signal(base, &Signal::WantRestart { token }, MOMENT);

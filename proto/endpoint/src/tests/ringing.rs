@@ -481,3 +481,56 @@ fn an_offer_that_comes_after_its_call_was_declined_and_put_away_changes_nothing(
     assert!(world.call(BEN).is_none());
     assert_eq!(world.contact(BEN).unread, 0);
 }
+
+#[test]
+fn an_answer_that_comes_while_the_next_restart_is_being_described_counts_for_nothing() {
+    let mut world = ringing(1);
+    accept(&mut world, BEN, false);
+    both_active(&mut world);
+    world.run(2);
+    let answers = |world: &World| {
+        let asked = world.people[BEN].asked.iter();
+        let told = |action: &&LinkAction| matches!(action, LinkAction::SetRemoteDescription { .. });
+        asked.filter(told).count()
+    };
+    let before = answers(&world);
+    let restart = |world: &mut World| {
+        world.inside(BEN, |client, base, now| {
+            let id = *client.contacts.keys().next().unwrap();
+            let ice = client.ice_now(id);
+            let contact = client.contacts.get_mut(&id).unwrap();
+            contact.restart(base, ice, now);
+        });
+    };
+    restart(&mut world);
+    let first = world.now.instant;
+    // Its answer is about to come when the second is asked for.
+    world.until(|world| world.people[ANA].asked.iter().any(|action| matches!(action, LinkAction::SetRemoteDescription { sdp, .. } if sdp.contains(" 2\r"))));
+    assert!(world.now.instant > first);
+    world.run_ms(100);
+    restart(&mut world);
+    world.run_ms(14);
+    assert_eq!(answers(&world), before, "of the first, which came too late");
+    world.run(2);
+    assert_eq!(answers(&world), before + 1, "of the second");
+    assert!(world.stage(BEN).is_some_and(is_active));
+}
+
+#[test]
+fn a_call_of_an_unknown_epoch_ends_no_call_of_ours() {
+    let mut world = World::friends(1);
+    call(&mut world, ANA, true);
+    let signal = Signal::Call {
+        call: crate::CallId::from_bytes([0; 16]),
+        video: false,
+        time: world.now.unix.as_millis(),
+        epoch: 999,
+        salt: [1; 16],
+    };
+    forge(&mut world, BEN, signal);
+    world.until_stage(BEN, |stage| stage == CallStage::Ringing);
+    world.run(1);
+    assert_eq!(world.stage(ANA), Some(CallStage::Ringing), "still ours");
+    accept(&mut world, BEN, false);
+    both_active(&mut world);
+}
