@@ -154,3 +154,33 @@ impl Talk {
         self.repeats().then_some(self.repeat_at)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_example_in_the_protocol_is_written_and_read_as_it_says() {
+        let word = Word {
+            number: 3,
+            seen: 2,
+            asks: true,
+            hears: false,
+        };
+        let bytes = [1, 0, 0, 0, 3, 0, 0, 0, 2, 1];
+        assert_eq!(word.emit(), bytes);
+        assert_eq!(Word::parse(&bytes), Ok(word));
+    }
+
+    #[test]
+    fn what_is_too_long_too_short_or_of_another_version_is_no_word() {
+        let bytes = [1, 0, 0, 0, 3, 0, 0, 0, 2, 1];
+        assert_eq!(Word::parse(&bytes[..9]), Err(ParseError::Length));
+        assert_eq!(Word::parse(&[0; 11]), Err(ParseError::Length));
+        for (at, value) in [(0, 2), (9, 4)] {
+            let mut bytes = bytes;
+            bytes[at] = value;
+            assert_eq!(Word::parse(&bytes), Err(ParseError::Version));
+        }
+    }
+}
