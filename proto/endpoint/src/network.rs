@@ -190,6 +190,8 @@ pub enum Unknown {
     NodeAway,
     /// The node was not reached over this family: it, or this network, has none.
     NoFamily,
+    /// The node sees an address that means nothing on the Internet: it stands inside, and cannot see the way out.
+    NodeInside,
     /// The node listens on one UDP port only, and one answer compares with nothing.
     OnePort,
     /// The answers contradict each other, as behind several NATs in parallel.

@@ -481,6 +481,10 @@ fn unknown(why: Unknown) -> &'static str {
         Unknown::NoAnswer => "Nothing came back over UDP.",
         Unknown::NodeAway => "Nothing came back from your node.",
         Unknown::NoFamily => "Your node was not reached this way: it, or this network, has none.",
+        Unknown::NodeInside => {
+            "Your node stands in the same network as you, so it cannot see the way to the Internet. \
+             Calls within this network are direct."
+        }
         Unknown::OnePort => {
             "Your node listens on one UDP port only, and one answer compares with nothing."
         }

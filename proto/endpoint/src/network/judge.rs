@@ -223,6 +223,17 @@ pub(super) fn udp(observed: Option<bool>, rungs: &[Finding<Climb>]) -> Finding<b
     }
 }
 
+/// The same for a node that stands inside some network with this device: it cannot see what is between there and the
+/// Internet, so nothing good can be promised.
+pub(super) fn direct_from_inside(direct: Finding<Direct>) -> Finding<Direct> {
+    match direct {
+        Finding::Found(Direct::NearlyAlways | Direct::Mostly) => {
+            Finding::Unknown(Unknown::NodeInside)
+        }
+        other => other,
+    }
+}
+
 /// Whether calls can be direct.
 pub(super) fn direct(
     udp: &Finding<bool>,

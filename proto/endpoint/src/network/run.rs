@@ -279,13 +279,21 @@ impl Run {
             }
         }
         let filtering = judge::filtering(&self.nearness());
+        let mut direct = judge::direct(&udp, &mapping, &filtering);
+        let mut own = [&ipv4, &ipv6]
+            .into_iter()
+            .filter_map(Finding::found)
+            .peekable();
+        if own.peek().is_some() && own.all(|own| own.private) {
+            direct = judge::direct_from_inside(direct);
+        }
         NetworkView {
             state: if self.deadline.is_some() {
                 ProbeState::Running
             } else {
                 ProbeState::Done
             },
-            direct: judge::direct(&udp, &mapping, &filtering),
+            direct,
             wanted: self.wanted(&udp),
             udp,
             ipv4,

@@ -435,6 +435,26 @@ fn what_is_closed_is_what_the_administrator_is_asked_for() {
 }
 
 #[test]
+fn a_node_inside_the_same_network_promises_nothing_about_the_internet() {
+    for (mapped, direct) in [
+        ("192.168.1.7", Finding::Unknown(Unknown::NodeInside)),
+        ("203.0.113.7", Finding::Found(Direct::NearlyAlways)),
+    ] {
+        let (mut network, _) = begin(&LADDER);
+        let candidates = vec![hidden(), relayed(OWN, (mapped, HIDDEN))];
+        network.handle_probe(ProbeEvent::Observed { run: 1, candidates });
+        network.handle_probe(ProbeEvent::Filtered {
+            run: 1,
+            number: 0,
+            passage: Passage::Passed { from: None },
+        });
+        assert_eq!(network.view(true).direct, direct, "{mapped}");
+    }
+    let seldom = Finding::Found(Direct::Seldom);
+    assert_eq!(judge::direct_from_inside(seldom.clone()), seldom);
+}
+
+#[test]
 fn a_node_that_is_away_is_not_mistaken_for_a_closed_network() {
     let (mut network, _) = begin(&LADDER);
     let candidates = vec![hidden()];
