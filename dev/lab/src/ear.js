@@ -25,7 +25,9 @@
         };
     }
     // ---- the ear
-    const PROCESSOR = `registerProcessor('ear', class extends AudioWorkletProcessor {
+    // Half as loud as the microphone hums. What is lost is stretched for a while, more and more quietly.
+    const PROCESSOR = `const LOUD = 0.25;
+    registerProcessor('ear', class extends AudioWorkletProcessor {
         constructor() {
             super();
             this.port.onmessage = ({ data }) => {
@@ -37,7 +39,7 @@
         process(inputs) {
             let loud = false;
             for (const channel of inputs[0]) {
-                for (const sample of channel) if (sample > 0.05 || sample < -0.05) { loud = true; break; }
+                for (const sample of channel) if (sample > LOUD || sample < -LOUD) { loud = true; break; }
                 if (loud) break;
             }
             if (loud) {

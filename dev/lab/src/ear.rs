@@ -2,7 +2,8 @@
 //! A microphone that hums one tone without an end, and an ear that measures how long it was not to be heard.
 //!
 //! What is measured is what the page plays: the decoded sound of its media elements, mixed, on the audio clock, in
-//! steps of 128 samples.
+//! steps of 128 samples. The tone counts as gone when it is less than half as loud: a receiver stretches what it lost
+//! for a tenth of a second or two, more and more quietly.
 
 use serde::Deserialize;
 

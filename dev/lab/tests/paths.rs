@@ -8,6 +8,7 @@ mod place;
 
 mod paths {
     mod expectation;
+    mod hiding;
     mod matrix;
     mod pair;
     #[expect(dead_code, reason = "the bench of networks uses the rest")]
