@@ -64,7 +64,7 @@ pub(crate) struct Verdict {
 }
 
 pub(crate) const LEAD: &str = "Whether calls can go directly from here depends on the network you are in. This asks \
-    your own node how your packets look from outside, and contacts nobody else.";
+    your own node, and relays that it names, how your packets look from outside, and contacts nobody else.";
 pub(crate) const COPIED_IS: &str = "The text holds what is on this page, your Internet address included, and no \
     password or key.";
 pub(crate) const NOTHING_WANTED: &str =

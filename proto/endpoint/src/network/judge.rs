@@ -223,6 +223,12 @@ pub(super) fn udp(observed: Option<bool>, rungs: &[Finding<Climb>]) -> Finding<b
     }
 }
 
+/// Whether the node was reached, and only at addresses that mean nothing on the Internet.
+pub(super) fn is_inside(seen: [&Finding<OwnAddress>; 2]) -> bool {
+    let found: Vec<&OwnAddress> = seen.into_iter().filter_map(Finding::found).collect();
+    !found.is_empty() && found.iter().all(|own| own.private)
+}
+
 /// The same for a node that stands inside some network with this device: it cannot see what is between there and the
 /// Internet, so nothing good can be promised.
 pub(super) fn direct_from_inside(direct: Finding<Direct>) -> Finding<Direct> {

@@ -280,11 +280,7 @@ impl Run {
         }
         let filtering = judge::filtering(&self.nearness());
         let mut direct = judge::direct(&udp, &mapping, &filtering);
-        let mut own = [&ipv4, &ipv6]
-            .into_iter()
-            .filter_map(Finding::found)
-            .peekable();
-        if own.peek().is_some() && own.all(|own| own.private) {
+        if judge::is_inside([&ipv4, &ipv6]) {
             direct = judge::direct_from_inside(direct);
         }
         NetworkView {
