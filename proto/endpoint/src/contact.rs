@@ -668,14 +668,18 @@ impl Contact {
     }
 
     fn open_channel(&self) -> Option<crate::LinkId> {
-        self.main_channel().or_else(|| self.spare_channel())
+        let main = self.main_channel();
+        main.filter(|_| !self.main_silent())
+            .or_else(|| self.spare_channel())
+            // Not trusted yet, but heard.
+            .or_else(|| main.filter(|_| !self.is_deaf()))
     }
 
     fn main_channel(&self) -> Option<crate::LinkId> {
         let link = self.link.as_ref()?;
         // Over an interrupted link nothing arrives, however open its channel may look.
         let alive = !matches!(link.state, LinkState::Interrupted | LinkState::Failed);
-        (link.channel_open && alive && !self.main_silent()).then_some(link.id)
+        (link.channel_open && alive).then_some(link.id)
     }
 
     /// The data channel closed, or froze, over what was in it.
@@ -751,7 +755,7 @@ impl Contact {
             .link
             .as_ref()
             .is_some_and(|link| matches!(link.state, LinkState::Interrupted | LinkState::Failed));
-        if broken || (self.may_be_more_direct(now) && !ice.relay_only) {
+        if broken || self.wants_restart(now) || (self.may_be_more_direct(now) && !ice.relay_only) {
             self.restart(base, ice, now);
         }
     }

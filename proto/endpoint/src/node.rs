@@ -20,7 +20,7 @@ const FIRST_PAUSE: Duration = Duration::from_millis(500);
 const LONGEST_PAUSE: Duration = Duration::from_secs(20);
 /// The first pause when a call hangs on it, and how long a socket may take then.
 const HURRIED_PAUSE: Duration = Duration::from_millis(250);
-const REOPEN_AGAIN: Duration = Duration::from_secs(2);
+const REOPEN_AGAIN: Duration = Duration::from_millis(1500);
 /// How often the socket is asked whether it lives, and how long it has to answer.
 const PING_EVERY: Duration = Duration::from_secs(20);
 const PONG_WITHIN: Duration = Duration::from_secs(8);
@@ -126,6 +126,11 @@ impl Node {
                 self.pause = FIRST_PAUSE;
                 self.connect(base, now);
             }
+            // It is being opened over a network that is gone, perhaps, and a call hangs on it.
+            NodeState::Connecting if self.reopened.is_some() => {
+                self.reopened = None;
+                self.reopen(base, now);
+            }
             NodeState::Connecting | NodeState::Revoked => {}
         }
     }
@@ -186,6 +191,7 @@ impl Node {
                 self.role = role;
                 self.turn = Some(turn);
                 self.state = NodeState::Online;
+                self.reopened = None;
                 self.pause = FIRST_PAUSE;
                 self.deadline = Some((now.instant + PING_EVERY, Waiting::Ping));
                 base.changed();

@@ -43,8 +43,12 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 const MAX_THEIR_CANDIDATES: usize = 64;
 /// A silent main link is restarted again after this, doubled every time.
 const RESTART_AGAIN: Duration = Duration::from_secs(1);
-/// The same when nothing is heard at all: an answer takes a few round trips.
-const RESTART_AGAIN_SOON: Duration = Duration::from_millis(500);
+/// A restart has this long to be answered, through the mailbox if need be, before another one takes its place.
+const ANSWERED_WITHIN: Duration = Duration::from_millis(900);
+/// A change of the network makes another restart worth while after this.
+const HURRIED_AFTER: Duration = Duration::from_millis(250);
+/// So often before the pauses grow.
+const QUICK_RESTARTS: u32 = 4;
 /// The longest of these pauses.
 const LONGEST_RESTART: Duration = Duration::from_secs(6);
 
@@ -170,6 +174,11 @@ impl Contact {
         self.spares.main_silent
     }
 
+    /// Sound that is expected does not come at all.
+    pub(crate) fn is_deaf(&self) -> bool {
+        self.spares.deaf
+    }
+
     pub(crate) fn spare_carries(&self) -> bool {
         let spare = self.spares.link.as_ref();
         spare.is_some_and(|spare| spare.state == LinkState::Connected && !spare.silent)
@@ -177,17 +186,21 @@ impl Contact {
 
     /// The other side asks for a restart that this one has just begun, because both miss sound.
     pub(crate) fn restarts_already(&self, now: Now) -> bool {
-        let just_now = |at: Instant| now.instant.saturating_since(at) < RESTART_AGAIN_SOON;
+        let just_now = |at: Instant| now.instant.saturating_since(at) < ANSWERED_WITHIN;
         self.spares.main_silent && self.spares.restarted.is_some_and(just_now)
+    }
+
+    /// Sound is missed on the main link, and its restart is some time ago.
+    pub(crate) fn wants_restart(&self, now: Now) -> bool {
+        let just_now = |at: Instant| now.instant.saturating_since(at) < HURRIED_AFTER;
+        self.spares.main_silent && !self.spares.restarted.is_some_and(just_now)
     }
 
     /// Something carries sound, or would.
     pub(crate) fn carries(&self) -> bool {
+        // A main link that was silent is not trusted for a while, but is heard.
         let main = self.link.as_ref().map(|link| link.state);
-        if self.spares.deaf {
-            return false;
-        }
-        (main == Some(LinkState::Connected) && !self.spares.main_silent) || self.spare_carries()
+        !self.spares.deaf && (main == Some(LinkState::Connected) || self.spare_carries())
     }
 
     /// The way bytes go while the main link carries none.
@@ -677,8 +690,9 @@ impl Client {
         if !heard && contact.spares.main_silent {
             contact.spares.restarts = 0;
             // The alarm that came with it has restarted just now, perhaps.
-            let last = contact.spares.restarted.map(|at| at + RESTART_AGAIN_SOON);
+            let last = contact.spares.restarted.map(|at| at + ANSWERED_WITHIN);
             contact.spares.restart_at = last.max(Some(now.instant));
+            self.node.reopen(base, now);
         }
         base.changed();
         self.carried(base, id, now);
@@ -736,13 +750,14 @@ impl Client {
         if !contact.spares.main_silent || !due {
             return;
         }
-        let bridged = contact.carries();
+        let bridged = contact.spare_carries() && !contact.is_deaf();
         let pause = if bridged {
-            RESTART_AGAIN
+            doubled(RESTART_AGAIN, contact.spares.restarts, LONGEST_RESTART)
         } else {
-            RESTART_AGAIN_SOON
+            // A browser may learn late that its network is another one: what was gathered before is of no use.
+            let times = contact.spares.restarts.saturating_sub(QUICK_RESTARTS);
+            doubled(ANSWERED_WITHIN, times, LONGEST_RESTART)
         };
-        let pause = doubled(pause, contact.spares.restarts, LONGEST_RESTART);
         contact.spares.restarts = contact.spares.restarts.saturating_add(1);
         contact.spares.restart_at = Some(now.instant + pause);
         contact.spares.restarted = Some(now.instant);
@@ -760,7 +775,9 @@ impl Client {
             if let Some(contact) = self.contacts.get_mut(&id)
                 && contact.spares.main_silent
                 && !contact.carries()
+                && !contact.restarts_already(now)
             {
+                contact.spares.restarted = Some(now.instant);
                 contact.restart(base, ice, now);
             }
         }
