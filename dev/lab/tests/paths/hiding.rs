@@ -88,7 +88,7 @@ fn nobody_but_the_node_hears_of_an_address_before_the_answer_or_when_it_is_hidde
     ana.call(true)?;
     ben.page().wait_for_element("@call-incoming")?;
     ana.wait_for_call("ringing")?;
-    // As long as somebody may need to decide, and long enough for every check of ICE to have been tried.
+    // Whatever was to leave before the answer has left by then.
     let connected = "lab.open().some((one) => one.connectionState === 'connected')";
     ben.page().wait_for(connected, "a link over the relay")?;
     ana.hang_up()?;
