@@ -32,7 +32,7 @@ const TIGHT: u32 = 2;
 pub(crate) struct Outgoing {
     /// `candidate-pair.availableOutgoingBitrate`, bit/s: what congestion control believes the path carries.
     pub(crate) available_bps: Option<u64>,
-    /// `outbound-rtp.qualityLimitationReason` of the camera is `cpu`.
+    /// `outbound-rtp.qualityLimitationReason` of the camera is `cpu`, or its encoder does not keep up.
     pub(crate) machine_is_busy: bool,
     /// Frames of the camera were encoded since the link was opened.
     pub(crate) camera_runs: bool,
@@ -153,7 +153,8 @@ impl Sizing {
                 available >= ROOM_BPS && !outgoing.machine_is_busy,
                 self.calm,
             ),
-            Size::Whole => (available < TIGHT_BPS || outgoing.machine_is_busy, TIGHT),
+            Size::Whole if available < TIGHT_BPS => (true, TIGHT),
+            Size::Whole => (outgoing.machine_is_busy, CALM),
         };
         self.streak = if wants_change { self.streak + 1 } else { 0 };
         if self.streak >= needed {
@@ -244,7 +245,8 @@ mod tests {
         };
         assert_eq!(after(&mut sizing, 100, busy), Size::Small);
         after(&mut sizing, CALM, sample(ROOMY));
-        assert_eq!(after(&mut sizing, TIGHT, busy), Size::Small);
+        assert_eq!(after(&mut sizing, CALM - 1, busy), Size::Whole);
+        assert_eq!(after(&mut sizing, 1, busy), Size::Small);
     }
 
     #[test]

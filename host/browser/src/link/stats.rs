@@ -11,6 +11,9 @@ use super::sizing::Outgoing;
 use super::watchdog::Traffic;
 use crate::sys::{count, number, text};
 
+/// The share of a camera's frames that an encoder which keeps up sends.
+const KEEPING_UP: f64 = 0.7;
+
 /// One answer of `getStats`.
 pub(crate) struct Stats(Map);
 
@@ -106,10 +109,21 @@ impl Stats {
             .filter(|it| of_camera(it))
         {
             let reason = text(stream, "qualityLimitationReason");
-            outgoing.machine_is_busy |= reason.as_deref() == Some("cpu");
+            outgoing.machine_is_busy |= reason.as_deref() == Some("cpu") || self.lags(stream);
             outgoing.camera_runs |= count(stream, "framesEncoded") > 0;
         }
         outgoing
+    }
+
+    /// Whether far fewer frames leave the encoder than the camera gives. The browser's own look at the processor takes
+    /// longer to see that.
+    fn lags(&self, stream: &JsValue) -> bool {
+        let frames = |of: &JsValue| number(of, "framesPerSecond");
+        let source = text(stream, "mediaSourceId").and_then(|id| self.by_id(&id));
+        match (frames(stream), source.as_ref().and_then(frames)) {
+            (Some(sent), Some(given)) => sent < KEEPING_UP * given,
+            _ => false,
+        }
     }
 
     fn selected_pair(&self) -> Option<JsValue> {
