@@ -14,8 +14,8 @@ pub struct Config {
     /// Silence longer than this always raises an alarm. It must be longer than the longest pause that a
     /// healthy sender makes: the encoder's discontinuous transmission, if it is on, pauses for 400 ms.
     pub ceiling: Duration,
-    /// How long the first frame may take after sound is expected: the other side's connection is up a
-    /// round trip later, and its microphone may have to be opened.
+    /// How long the first frame may take after sound is expected again: the other side's microphone may have
+    /// to be opened. (For the first frame of all there is no limit: a person may have to permit it.)
     pub first: Duration,
     /// How long the first frame on the spare may take after an alarm: the other side has to be told.
     pub grace: Duration,
@@ -45,7 +45,7 @@ impl Config {
             frame: Duration::from_millis(20),
             floor: Duration::from_millis(100),
             ceiling: Duration::from_millis(400),
-            first: Duration::from_millis(1_000),
+            first: Duration::from_millis(2_000),
             grace: Duration::from_millis(500),
             hold: Duration::from_millis(1_000),
             longest_hold: Duration::from_millis(30_000),

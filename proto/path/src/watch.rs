@@ -48,13 +48,17 @@ pub struct Watch {
     begun: bool,
     /// The other side's microphone sends.
     expecting: bool,
+    /// A sound frame has come, ever. Before, the other side's microphone may still be waiting for a person
+    /// to permit it, and silence says nothing about the path.
+    sounded: bool,
     /// Main is trusted: no alarm since it was last heard for the hold.
     trusted: bool,
     /// When main was last trusted anew.
     trusted_since: Option<Instant>,
     /// How long main must now be heard to be trusted again.
     hold: Duration,
-    /// Main was said to be up after the alarm: without sound to listen to, that is all the evidence.
+    /// Main is up as far as its connection knows; without sound to listen to, that is all the evidence. Counts
+    /// from here.
     up_since: Option<Instant>,
     playing: Lane,
     open: bool,
@@ -72,6 +76,7 @@ impl Watch {
             spare: Hearing::new(now),
             begun: false,
             expecting: false,
+            sounded: false,
             trusted: true,
             trusted_since: None,
             hold: config.hold,
@@ -89,6 +94,7 @@ impl Watch {
     pub fn handle_arrival(&mut self, lane: Lane, now: Instant) {
         self.notice_silence(now);
         self.all_silent = false;
+        self.sounded = true;
         match lane {
             Lane::Main => {
                 self.begun = true;
@@ -118,9 +124,8 @@ impl Watch {
                 }
             }
         }
-        if !expecting && self.expecting {
-            // That main was up and yet silent is no evidence for it.
-            self.up_since = None;
+        if !expecting && self.expecting && !self.trusted {
+            self.up_since = self.main.ready.then_some(now + self.doubt());
         }
         self.expecting = expecting;
         self.settle(now);
@@ -204,10 +209,7 @@ impl Watch {
     /// When `handle_timeout` is due, and why.
     #[must_use]
     pub fn poll_timeout(&self) -> Option<(Instant, &'static str)> {
-        let silence = |hearing: &Hearing| {
-            let listening = self.expecting && self.begun;
-            hearing.silent_at().filter(|_| listening)
-        };
+        let silence = |hearing: &Hearing| hearing.silent_at().filter(|_| self.is_listening());
         [
             silence(&self.main).map(|at| (at, "silence on main")),
             silence(&self.spare).map(|at| (at, "silence on the spare")),
@@ -226,10 +228,16 @@ impl Watch {
         }
     }
 
+    /// Whether silence means anything.
+    fn is_listening(&self) -> bool {
+        self.expecting && self.sounded
+    }
+
     fn main_is_up(&mut self, was_up: bool, now: Instant) {
         self.begun = true;
         if !self.trusted {
-            self.up_since.get_or_insert(now);
+            let since = self.up_since.map_or(now, |since| since.min(now));
+            self.up_since = Some(since);
         } else if !was_up && !self.main.live {
             self.main.expect(self.config.first, now);
         }
@@ -238,7 +246,7 @@ impl Watch {
     /// Raises the alarms that are due. Comes first in every step, so that what is handled then finds the
     /// lanes as they are.
     fn notice_silence(&mut self, now: Instant) {
-        if self.expecting && self.begun {
+        if self.is_listening() {
             if self.main.falls_silent(&self.config, now) {
                 self.distrust(now);
             }
@@ -248,6 +256,16 @@ impl Watch {
         }
         if self.back_without_sound().is_some_and(|at| now >= at) {
             self.trust(now);
+        }
+    }
+
+    /// How much longer than the hold main is doubted when sound ends to be expected. If the spare was heard
+    /// and main was not, main was dead and no microphone silent: then its connection has to find out first.
+    fn doubt(&self) -> Duration {
+        if self.spare.is_heard() && !self.main.is_heard() {
+            self.config.longest_hold
+        } else {
+            Duration::ZERO
         }
     }
 

@@ -170,6 +170,63 @@ fn a_muted_side_raises_no_alarm_and_is_missed_again_once_it_speaks() {
 }
 
 #[test]
+fn before_the_first_frame_of_a_call_a_microphone_may_take_as_long_as_a_person_thinks() {
+    let mut pair = Pair::new(1, 40);
+    for side in &mut pair.sides {
+        side.mic = false;
+    }
+    pair.run(60_000);
+    assert!(pair.sides.iter().all(|side| side.events.is_empty()));
+    for side in &mut pair.sides {
+        side.mic = true;
+    }
+    pair.run(5_000);
+    assert!(pair.sides.iter().all(|side| side.events.is_empty()));
+    pair.set_open(Lane::Main, false);
+    pair.run(200);
+    assert!(pair.sides.iter().all(|side| side.count(MAIN) == 1));
+}
+
+#[test]
+fn a_microphone_that_turns_out_to_be_off_is_not_held_against_main() {
+    let mut pair = call(40);
+    pair.sides[0].mic = false;
+    pair.run(2_000);
+    assert_eq!(pair.sides[1].count(MAIN), 1, "it cannot know");
+    pair.expecting(1, false);
+    pair.run(1_300);
+    assert!(
+        pair.sides
+            .iter()
+            .all(|side| !side.watch.sends_on(Lane::Spare))
+    );
+    assert_eq!(pair.sides[1].count(Event::Heard { lane: Lane::Main }), 1);
+}
+
+#[test]
+fn a_main_that_was_dead_while_the_spare_was_heard_is_doubted_longer_when_sound_ends() {
+    let mut pair = call(40);
+    pair.set_open(Lane::Main, false);
+    pair.run(2_000);
+    for who in 0..2 {
+        pair.sides[who].mic = false;
+        pair.expecting(who, false);
+    }
+    pair.run(20_000);
+    assert!(
+        pair.sides
+            .iter()
+            .all(|side| side.watch.sends_on(Lane::Spare))
+    );
+    pair.run(15_000);
+    assert!(
+        pair.sides
+            .iter()
+            .all(|side| !side.watch.sends_on(Lane::Spare))
+    );
+}
+
+#[test]
 fn without_sound_main_is_back_when_its_connection_says_so() {
     let mut pair = call(40);
     for who in 0..2 {

@@ -79,12 +79,13 @@ fn heal(pair: &mut Pair, main: bool) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(48))]
+    #![proptest_config(ProptestConfig::with_cases(40))]
 
     /// Whatever happened before: both trust main, play it, and the spare carries nothing.
     #[test]
     fn two_sides_always_find_back_to_main(seed: u64, steps in prop::collection::vec(step(), 0..40)) {
         let mut pair = Pair::new(seed, 40);
+        pair.run(500);
         steps.iter().for_each(|step| apply(&mut pair, step));
         heal(&mut pair, true);
         pair.run(HEALING);
@@ -105,6 +106,7 @@ proptest! {
         steps in prop::collection::vec(step(), 0..40),
     ) {
         let mut pair = Pair::new(seed, 40);
+        pair.run(500);
         steps.iter().for_each(|step| apply(&mut pair, step));
         heal(&mut pair, false);
         pair.run(3_000);
@@ -113,6 +115,26 @@ proptest! {
         for side in &pair.sides {
             prop_assert!(side.watch.plays(Lane::Spare));
             prop_assert!(side.longest_gap(from, pair.now) <= 2 * FRAME);
+        }
+    }
+
+    /// Whatever happened before: once both connections are up and nobody speaks, the spare is shut in the end.
+    #[test]
+    fn without_sound_a_main_that_is_up_is_trusted_in_the_end(
+        seed: u64,
+        steps in prop::collection::vec(step(), 0..40),
+    ) {
+        let mut pair = Pair::new(seed, 40);
+        pair.run(500);
+        steps.iter().for_each(|step| apply(&mut pair, step));
+        heal(&mut pair, true);
+        for who in 0..2 {
+            pair.sides[who].mic = false;
+            pair.expecting(who, false);
+        }
+        pair.run(2 * HEALING);
+        for side in &pair.sides {
+            prop_assert!(!side.watch.sends_on(Lane::Spare));
         }
     }
 
