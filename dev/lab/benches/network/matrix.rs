@@ -7,13 +7,25 @@ use crate::town::{Kind, Town, meet};
 
 /// Prints which way each pair's calls go. All are tried, whatever becomes of one; names choose among the networks.
 pub(super) fn print(chosen: &[String]) -> Result<(), LabError> {
-    let named = |kind: &Kind| chosen.is_empty() || chosen.contains(&kind.name());
-    let kinds: Vec<Kind> = Kind::ALL.into_iter().filter(named).collect();
-    let town = Town::new_or_skip("the matrix of networks", &kinds)?;
+    println!("| caller | callee | path |\n|---|---|---|");
+    let mut failed = 0;
+    for kinds in [&Kind::OVER_IPV4[..], &Kind::OVER_IPV6] {
+        let named = |kind: &&Kind| chosen.is_empty() || chosen.contains(&kind.name());
+        let kinds: Vec<Kind> = kinds.iter().filter(named).copied().collect();
+        failed += everybody(&kinds)?;
+    }
+    match failed {
+        0 => Ok(()),
+        _ => Err(LabError::Unexpected(format!("{failed} pairs failed"))),
+    }
+}
+
+/// How many pairs of these failed.
+fn everybody(kinds: &[Kind]) -> Result<usize, LabError> {
+    let town = Town::new_or_skip("the matrix of networks", kinds)?;
     let mut town =
         town.ok_or_else(|| LabError::Unexpected("without networks nobody meets".to_owned()))?;
-    println!("| caller | callee | path |\n|---|---|---|");
-    let mut failed = 0_usize;
+    let mut failed = 0;
     for (index, one) in kinds.iter().enumerate() {
         for two in kinds.iter().skip(index + 1) {
             let way = match meet(&mut town, *one, *two) {
@@ -28,8 +40,5 @@ pub(super) fn print(chosen: &[String]) -> Result<(), LabError> {
             println!("| {} | {} | {way} |", one.name(), two.name());
         }
     }
-    match failed {
-        0 => Ok(()),
-        _ => Err(LabError::Unexpected(format!("{failed} pairs failed"))),
-    }
+    Ok(failed)
 }

@@ -48,15 +48,19 @@ fn closed_networks_meet_over_the_relay_and_within_themselves() -> Outcome {
 }
 
 #[test]
-fn neighbours_families_and_uplinks_meet_by_what_they_share() -> Outcome {
-    use Kind::{Dual, EimApdf, Ipv6Only, Neighbour, TwoUplinks};
+fn neighbours_stay_in_their_network_and_a_second_uplink_does_no_harm() -> Outcome {
+    use Kind::{Dual, EimApdf, Neighbour, TwoUplinks};
     all_meet(&[
         (EimApdf, Neighbour),
         (Neighbour, TwoUplinks),
-        (EimApdf, Ipv6Only),
-        (Ipv6Only, Dual),
-        (Dual, TwoUplinks),
+        (TwoUplinks, Dual),
     ])
+}
+
+#[test]
+fn who_has_nothing_but_ipv6_meets_all_who_have_it_too() -> Outcome {
+    use Kind::{Dual, Ipv6Only, Open};
+    all_meet(&[(Dual, Ipv6Only), (Ipv6Only, Open)])
 }
 
 fn all_meet(pairs: &[(Kind, Kind)]) -> Outcome {

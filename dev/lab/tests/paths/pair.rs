@@ -1,14 +1,13 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Two people in their networks: acquainted, calling, and watched on the wire.
 
-use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
 use hither_lab::{Client, LabError, Person};
 
 use super::expectation::{Best, Class};
 use super::traffic::{Traffic, is_media};
-use crate::place::{Outcome, Place, origin};
+use crate::place::{Outcome, Place};
 
 /// How long a network may need on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -24,19 +23,12 @@ pub(super) struct Dweller {
     pub(super) person: Person,
     pub(super) client: Client,
     pub(super) class: Class,
-    /// Where they reach the node.
-    pub(super) node: IpAddr,
 }
 
 /// Makes two people contacts of each other: one invites, the other follows.
-pub(super) fn acquaint(inviter: &Dweller, invited: &Dweller) -> Outcome {
-    let (one, two) = (&inviter.person, &invited.person);
+pub(super) fn acquaint(one: &Person, two: &Person) -> Outcome {
     let passed = one.invite(two.name(), false)?;
-    // Who has no IPv4 opens the link at the node's other address.
-    let link = passed
-        .link
-        .replace(&origin(inviter.node), &origin(invited.node));
-    two.open_link(&link)?;
+    two.open_link(&passed.link)?;
     two.type_words(&passed.words)?;
     one.approve()?;
     one.wait_for_contact(two.name())?;

@@ -66,15 +66,25 @@ impl Place {
         link.replace(&self.node.url(""), &origin(node))
     }
 
-    /// The first person here, who owns the node.
+    /// The first person here, who owns the node and reaches it over IPv4.
     pub(super) fn arrive_as_owner(
         &self,
         name: &str,
         config: PersonConfig,
     ) -> Result<Person, LabError> {
+        self.arrive_as_owner_at(self.addresses()[0], name, config)
+    }
+
+    /// The first person here, who owns the node and reaches it at this address of it.
+    pub(super) fn arrive_as_owner_at(
+        &self,
+        node: IpAddr,
+        name: &str,
+        config: PersonConfig,
+    ) -> Result<Person, LabError> {
         let link = self.node.ready().owner_invitation.clone();
         let link = link.expect("nobody owns it yet");
-        let owner = Person::arrive(name, &self.at(self.addresses()[0], &link), config)?;
+        let owner = Person::arrive(name, &self.at(node, &link), config)?;
         owner.onboard()?;
         Ok(owner)
     }
@@ -88,9 +98,9 @@ impl Place {
         node: IpAddr,
     ) -> Result<Person, LabError> {
         let passed = owner.invite(name, true)?;
-        let link = passed
-            .link
-            .replace(&origin(self.addresses()[0]), &origin(node));
+        let [v4, v6] = self.addresses().map(origin);
+        let own = origin(node);
+        let link = passed.link.replace(&v4, &own).replace(&v6, &own);
         let person = Person::arrive(name, &link, config)?;
         person.onboard()?;
         person.type_words(&passed.words)?;
@@ -118,7 +128,7 @@ impl Place {
 }
 
 /// How the node is called by those who reach it at this address of it.
-pub(super) fn origin(node: IpAddr) -> String {
+fn origin(node: IpAddr) -> String {
     match node {
         IpAddr::V4(v4) => format!("https://{v4}"),
         IpAddr::V6(v6) => format!("https://[{v6}]"),

@@ -62,7 +62,8 @@ struct Shared {
 }
 
 impl Kind {
-    pub(super) const ALL: [Self; 19] = [
+    /// Those who reach the node over IPv4.
+    pub(super) const OVER_IPV4: [Self; 18] = [
         Self::Open,
         Self::EimEif,
         Self::EimAdf,
@@ -79,10 +80,12 @@ impl Kind {
         Self::OnlyHttps,
         Self::Office,
         Self::Colleague,
-        Self::Ipv6Only,
         Self::Dual,
         Self::TwoUplinks,
     ];
+
+    /// Those who reach it over IPv6.
+    pub(super) const OVER_IPV6: [Self; 3] = [Self::Open, Self::Dual, Self::Ipv6Only];
 
     /// What it is called, and whoever lives there.
     pub(super) fn name(self) -> String {
@@ -221,12 +224,6 @@ impl Kind {
         let proxy = shared.proxy.iter();
         Ok(proxy.map(ConnectProxy::flag).collect())
     }
-
-    /// The address of the node that somebody in this network reaches.
-    fn node(self, place: &Place) -> IpAddr {
-        let [v4, v6] = place.addresses();
-        if self == Self::Ipv6Only { v6 } else { v4 }
-    }
 }
 
 impl Shared {
@@ -252,6 +249,8 @@ pub(super) struct Town {
     /// Pairs who know each other.
     acquainted: BTreeSet<(Kind, Kind)>,
     shared: Shared,
+    /// Where everybody reaches the node.
+    node: IpAddr,
     pub(super) place: Place,
 }
 
@@ -261,7 +260,11 @@ impl Town {
         let Some(place) = Place::new_or_skip(test)? else {
             return Ok(None);
         };
+        let [v4, v6] = place.addresses();
+        // A mailbox has one address, and everybody who writes to it must reach it.
+        let alone = kinds.contains(&Kind::Ipv6Only);
         let mut town = Self {
+            node: if alone { v6 } else { v4 },
             place,
             dwellers: Vec::new(),
             acquainted: BTreeSet::new(),
@@ -276,21 +279,19 @@ impl Town {
     fn arrive(&mut self, kind: Kind) -> Result<(), LabError> {
         let (place, name) = (&self.place, kind.name());
         let client = kind.client(place, &mut self.shared)?;
-        let node = kind.node(place);
         let mut config = place.person(&name, &client);
         config.extra_args = kind.flags(&mut self.shared)?;
         let person = match self.dwellers.first() {
-            None => place.arrive_as_owner(&name, config)?,
+            None => place.arrive_as_owner_at(self.node, &name, config)?,
             Some((first, owner)) => {
                 self.acquainted.insert((kind.min(*first), kind.max(*first)));
-                place.arrive_invited(&owner.person, &name, config, node)?
+                place.arrive_invited(&owner.person, &name, config, self.node)?
             }
         };
         let dweller = Dweller {
             person,
             client,
             class: kind.class(),
-            node,
         };
         self.dwellers.push((kind, dweller));
         Ok(())
@@ -316,7 +317,7 @@ impl Town {
     /// Two people who know each other, if need be from now on.
     pub(super) fn pair(&mut self, one: Kind, two: Kind) -> Result<[&Dweller; 2], LabError> {
         if self.acquainted.insert((one.min(two), one.max(two))) {
-            acquaint(self.dweller(one), self.dweller(two))?;
+            acquaint(&self.dweller(one).person, &self.dweller(two).person)?;
         }
         Ok([self.dweller(one), self.dweller(two)])
     }
