@@ -135,7 +135,12 @@ pub struct Line {
     pub host: String,
     /// `None` for any port.
     pub port: Option<u16>,
+    /// What it is protected with.
+    pub encryption: &'static str,
 }
+
+/// What protects HTTP without TLS: that nobody else can listen.
+const LOOPBACK: &str = "plain HTTP, which does not leave this machine";
 
 impl fmt::Display for Line {
     /// One line that a person can pass on: `UDP to chat.example.org port 3478: …`.
@@ -144,6 +149,7 @@ impl fmt::Display for Line {
             purpose,
             host,
             port,
+            encryption,
         } = self;
         write!(f, "{} to {host} ", purpose.transport())?;
         match port {
@@ -152,10 +158,9 @@ impl fmt::Display for Line {
         }
         write!(
             f,
-            ": {} ({}; {})",
+            ": {} ({}; {encryption})",
             purpose.what(),
             purpose.direction(),
-            purpose.encryption()
         )
     }
 }
@@ -177,6 +182,11 @@ pub fn lines(origin: &str, urls: &[String]) -> Vec<Line> {
             purpose: Purpose::Web,
             host: host.to_owned(),
             port: port.or(Some(default)),
+            encryption: if scheme == "https" {
+                Purpose::Web.encryption()
+            } else {
+                LOOPBACK
+            },
         });
     }
     for url in urls {
@@ -188,6 +198,7 @@ pub fn lines(origin: &str, urls: &[String]) -> Vec<Line> {
         purpose: Purpose::Direct,
         host: Purpose::Direct.host().to_owned(),
         port: None,
+        encryption: Purpose::Direct.encryption(),
     });
     lines
 }
@@ -209,6 +220,7 @@ pub fn line_of(url: &str) -> Option<Line> {
         purpose,
         host: host.to_owned(),
         port: port.or(Some(default)),
+        encryption: purpose.encryption(),
     })
 }
 
@@ -326,6 +338,7 @@ mod tests {
     fn the_own_port_of_a_node_is_in_its_line() {
         let line = &lines("http://localhost:8440", &[])[0];
         assert_eq!((line.host.as_str(), line.port), ("localhost", Some(8440)));
+        assert!(!line.to_string().contains("TLS"), "{line}");
         let line = &lines("https://[2001:db8::1]", &[])[0];
         assert_eq!(
             (line.host.as_str(), line.port),

@@ -104,14 +104,22 @@ fn screens_of_a_conversation() -> Outcome {
     pair.ana.page().click("@contact-open")?;
     pair.ana.page().wait_for_element("@contact-page")?;
     look(&pair.ana, "21-contact")?;
+    bring_into_view(&pair.ana, "relay-only")?;
+    look(&pair.ana, "21-contact-paths")?;
     pair.ana.page().click("@settings-open")?;
     pair.ana.page().wait_for_element("@device-item")?;
     look(&pair.ana, "22-settings")?;
+    pair.ana.page().click("@category-rules")?;
+    bring_into_view(&pair.ana, "category-relay-only")?;
+    look(&pair.ana, "22-settings-privacy")?;
     pair.ana.page().click("@network-open")?;
     pair.ana
         .page()
         .wait_for_element("@network[data-state=done]")?;
     look(&pair.ana, "27-network")?;
+    pair.ana.page().click("@network-sheet")?;
+    bring_into_view(&pair.ana, "network-wanted")?;
+    look(&pair.ana, "27-network-wanted")?;
     pair.ana.page().press("?")?;
     pair.ana.page().wait_for_element("@help-dialog")?;
     look(&pair.ana, "23-help")?;
@@ -261,6 +269,12 @@ fn look(person: &Person, name: &str) -> Outcome {
         everything_has_a_name(page, name)?;
         nothing_sticks_out(page, &format!("{name} at {width}"))?;
     }
+    Ok(())
+}
+
+fn bring_into_view(person: &Person, testid: &str) -> Outcome {
+    let element = format!("document.querySelector('[data-testid={testid}]')");
+    person.page().eval(&format!("{element}.scrollIntoView()"))?;
     Ok(())
 }
 
