@@ -137,10 +137,11 @@ impl Place {
         ))
     }
 
-    /// Waits until the backbone's end of the link carries, once the other end is up.
+    /// Waits until the backbone's end of the link carries, once the other end is up, and until it is the gateway.
     pub(super) fn wait_for_link(&self) -> Result<(), LabError> {
         let interface = format!("to-{}", self.number);
-        self.backbone.namespace.wait_for_link(&interface)
+        self.backbone.namespace.wait_for_link(&interface)?;
+        self.backbone.namespace.wait_for_address(self.gateway_v6())
     }
 
     fn at(&self, offset: u8) -> Ipv4Addr {

@@ -144,6 +144,9 @@ impl Uplink {
         let (addresses, routes) = (self.plug.addresses(interface), self.routes());
         namespace.ip(&format!("link set {interface} up\n{addresses}{routes}"))?;
         namespace.wait_for_link(interface)?;
+        if let Some(ip) = self.plug.ipv6 {
+            namespace.wait_for_address(ip)?;
+        }
         self.plug.wait_for_link()
     }
 

@@ -36,6 +36,7 @@ impl Host {
             gateway_v6 = place.gateway_v6(),
         ))?;
         namespace.wait_for_link("eth0")?;
+        namespace.wait_for_address(ipv6)?;
         place.wait_for_link()?;
         place.backbone().add_host([ipv4.into(), ipv6.into()]);
         Ok(Self {

@@ -3,6 +3,7 @@
 
 use std::fs::{self, File};
 use std::io::Write;
+use std::net::Ipv6Addr;
 use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
 use std::process::{self, Command, Output, Stdio};
@@ -113,17 +114,33 @@ impl Namespace {
 
     /// Waits until an interface has a carrier: before, what is sent is lost.
     pub(super) fn wait_for_link(&self, interface: &str) -> Result<(), LabError> {
+        let args = ["link", "show", "dev", interface];
+        self.wait_until(&args, "state UP")
+    }
+
+    /// Waits until an address of IPv6 is the system's own, some time after it was added: before, what comes for it is
+    /// lost.
+    pub(super) fn wait_for_address(&self, address: Ipv6Addr) -> Result<(), LabError> {
+        let args = ["-6", "route", "show", "table", "local"];
+        self.wait_until(&args, &format!("local {address} "))
+    }
+
+    /// Asks `ip` until it says this.
+    fn wait_until(&self, args: &[&str], wanted: &str) -> Result<(), LabError> {
         const PATIENCE: Duration = Duration::from_secs(10);
         let deadline = Instant::now() + PATIENCE;
         let mut ip = Command::new("ip");
-        ip.args(["-n", &self.name, "link", "show", "dev", interface]);
+        ip.args(["-n", &self.name]).args(args);
         while Instant::now() < deadline {
-            if fed(&mut ip, "")?.contains("state UP") {
+            if fed(&mut ip, "")?.contains(wanted) {
                 return Ok(());
             }
             thread::sleep(Duration::from_millis(5));
         }
-        Err(LabError::Unexpected(format!("{interface} has no carrier")))
+        Err(LabError::Unexpected(format!(
+            "in vain: ip {} does not say {wanted}",
+            args.join(" ")
+        )))
     }
 }
 
