@@ -5,7 +5,7 @@
 use std::collections::BTreeSet;
 use std::net::IpAddr;
 
-use hither_lab::{Capture, Dependence, LabError, Nat, Person, Router, RouterConfig};
+use hither_lab::{Capture, Client, Dependence, LabError, Nat, Person, Router, RouterConfig};
 
 use super::pair::{call, hang_up};
 use crate::place::{Outcome, Place};
@@ -19,6 +19,7 @@ const MANY: usize = 100;
 /// Two people at home.
 struct Homes {
     people: [Person; 2],
+    _clients: [Client; 2],
     routers: [Router; 2],
     place: Place,
 }
@@ -39,6 +40,7 @@ impl Homes {
         ben.talk_to("Ana")?;
         Ok(Some(Self {
             people: [ana, ben],
+            _clients: clients,
             routers,
             place,
         }))
