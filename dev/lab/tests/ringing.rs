@@ -78,11 +78,8 @@ impl Pair {
 
     /// With whom else than the node a link has exchanged datagrams.
     fn others(&self, capture: &Capture) -> BTreeSet<IpAddr> {
-        let own = |ip: &IpAddr| {
-            self.clients
-                .iter()
-                .any(|one| [IpAddr::from(one.ipv4()), one.ipv6().into()].contains(ip))
-        };
+        let is = |one: &Client, ip: IpAddr| ip == one.ipv4() || ip == one.ipv6();
+        let own = |ip: &IpAddr| self.clients.iter().any(|one| is(one, *ip));
         let packets = capture.packets();
         assert!(!packets.is_empty(), "something passes every link");
         packets

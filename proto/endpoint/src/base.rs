@@ -255,15 +255,15 @@ impl Base {
         self.transmits.remove(place).map(|found| found.transmit)
     }
 
-    /// The first of what waits that rests on nothing stored, and overtakes nothing of its own link.
+    /// The first of what waits that rests on nothing stored, and overtakes nothing of its own queue.
     fn first_free(&self) -> Option<usize> {
         let mut held = BTreeSet::new();
         for (place, waiting) in self.transmits.iter().enumerate() {
-            let link = link_of(&waiting.transmit);
-            if waiting.free && link.is_none_or(|link| !held.contains(&link)) {
+            let queue = queue_of(&waiting.transmit);
+            if waiting.free && queue.is_none_or(|queue| !held.contains(&queue)) {
                 return Some(place);
             }
-            held.extend(link);
+            held.extend(queue);
         }
         None
     }
@@ -397,10 +397,21 @@ fn rests_on_nothing(transmit: &Transmit) -> bool {
     matches!(transmit, Transmit::Link(action) if !matches!(action, LinkAction::Send { .. }))
 }
 
-/// The link that something is asked of.
-fn link_of(transmit: &Transmit) -> Option<LinkId> {
+/// What has to be done in the order in which it was asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Queue {
+    Link(LinkId),
+    /// Microphone, camera and screen, whichever link they feed.
+    Capture,
+}
+
+/// The queue that something stands in, if it matters.
+fn queue_of(transmit: &Transmit) -> Option<Queue> {
     match transmit {
-        Transmit::Link(action) => action.link(),
+        Transmit::Link(LinkAction::SetMedia { .. } | LinkAction::ReleaseCapture) => {
+            Some(Queue::Capture)
+        }
+        Transmit::Link(action) => action.link().map(Queue::Link),
         _ => None,
     }
 }
@@ -605,6 +616,32 @@ mod tests {
                 Some(Transmit::Link(LinkAction::Close { .. }))
             ));
         }
+    }
+
+    #[test]
+    fn devices_are_let_go_after_they_were_asked_for_whatever_waits_for_the_disk() {
+        let link = LinkId(7);
+        let mut base = Base::new([0; 32], Vec::new());
+        base.records().write([1; 16], Some(vec![1]));
+        let bytes = vec![1];
+        base.link(LinkAction::Send { link, bytes });
+        base.link(LinkAction::SetMedia {
+            link: Some(link),
+            microphone: true,
+            camera: true,
+            screen: false,
+        });
+        base.link(LinkAction::ReleaseCapture);
+        let _batch = base.poll_write().expect("there is a batch");
+        assert!(matches!(
+            base.poll_transmit(),
+            Some(Transmit::Link(LinkAction::SetMedia { .. }))
+        ));
+        assert!(matches!(
+            base.poll_transmit(),
+            Some(Transmit::Link(LinkAction::ReleaseCapture))
+        ));
+        assert!(base.poll_transmit().is_none(), "the rest waits");
     }
 
     #[test]

@@ -394,6 +394,9 @@ impl Client {
                 self.restarted(base, id, token, described);
             }
             Signal::WantRestart { .. } if contact.restarts_already(now) => {}
+            Signal::WantRestart { token } if contact.restarts_enough(now) => {
+                contact.restart_later(token, now);
+            }
             Signal::WantRestart { token } => {
                 let ice = self.ice_now(id);
                 if let Some(contact) = self.contacts.get_mut(&id) {

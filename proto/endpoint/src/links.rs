@@ -62,6 +62,8 @@ pub(crate) struct Link {
     pub(crate) negotiated: bool,
     /// Nothing but relayed candidates, in either direction, until the call is taken.
     pub(crate) veiled: bool,
+    /// What the host was last told to gather: relayed candidates only. No other leaves, whatever it gathers.
+    hidden: bool,
     /// What our offer leaves with.
     offer_with: OfferWith,
     /// The veil went before the answer came: restart when it comes.
@@ -141,6 +143,7 @@ impl Contact {
     /// Opens a link, closing an older one.
     pub(crate) fn open_link(&mut self, base: &mut Base, opening: Opening, now: Now) {
         self.close_link(base, now);
+        let hidden = opening.ice.relay_only;
         let send_key = MediaKey::derive(
             &opening.secrets.media,
             &opening.token,
@@ -167,6 +170,7 @@ impl Contact {
             channel_open: false,
             negotiated: false,
             veiled: opening.veiled,
+            hidden,
             offer_with: opening.offer_with,
             restart_when_answered: false,
             restart_due: None,
@@ -320,6 +324,7 @@ impl Contact {
         link.note(now, "the call is taken".to_owned());
         let (id, token) = (link.id, link.token);
         let relay_only = ice.relay_only;
+        link.hide(relay_only);
         match link.role {
             // What is not described yet gathers everything at once.
             LinkRole::Offerer if link.description.is_none() => {
@@ -347,7 +352,7 @@ impl Contact {
         let Some(link) = &mut self.link else {
             return;
         };
-        if link.veiled && !candidate.line.is_empty() && !is_relayed(&candidate.line) {
+        if link.hidden && !candidate.line.is_empty() && !is_relayed(&candidate.line) {
             // The host gathers none: this is the second lock on the same door.
             return;
         }
@@ -532,6 +537,7 @@ impl Contact {
             if kind == DescriptionKind::Offer {
                 link.answered_veiled |= link.veiled;
                 link.to_answer.push_back(number);
+                link.hide(ice.relay_only);
                 base.link(LinkAction::SetIce { link: link.id, ice });
             }
             let sdp = link.seen(sdp);
@@ -561,8 +567,11 @@ impl Contact {
         let Some(link) = &mut self.link else {
             return;
         };
+        link.hide(ice.relay_only);
         if !link.negotiated {
-            return;
+            // What is being gathered keeps to it as far as it can, and what comes next does.
+            link.restart_when_answered = link.role == LinkRole::Offerer;
+            return base.link(LinkAction::SetIce { link: link.id, ice });
         }
         if link.state != LinkState::Connecting {
             link.deadline = Some(now.instant + RESTART_AGAIN);
@@ -650,6 +659,22 @@ impl Contact {
             link.look_again,
         ];
         times.into_iter().flatten().min()
+    }
+
+    /// Whether a restart that they ask for has to wait: every one costs an allocation at the relay.
+    pub(crate) fn restarts_enough(&self, now: Now) -> bool {
+        self.link.as_ref().is_some_and(|link| {
+            let recently = |at: Instant| now.instant.saturating_since(at) < link.pause();
+            link.restarting > 0 || link.restarted.is_some_and(recently)
+        })
+    }
+
+    /// The restart that they ask for comes when it may.
+    pub(crate) fn restart_later(&mut self, token: [u8; 16], now: Now) {
+        if let Some(link) = self.link.as_mut().filter(|link| link.token == token) {
+            let at = now.instant + link.pause();
+            let _due = link.restart_due.get_or_insert(at);
+        }
     }
 
     /// Whether a look for a direct path may find one: over the relay, nothing hidden, and not just looked.
@@ -770,6 +795,24 @@ impl Link {
 }
 
 impl Link {
+    /// Between two restarts that the other side asks for.
+    fn pause(&self) -> Duration {
+        if self.veiled {
+            RESTART_AGAIN
+        } else {
+            RESTART_AFTER
+        }
+    }
+
+    /// From now on nothing but relayed candidates leaves, or everything does.
+    fn hide(&mut self, hidden: bool) {
+        self.hidden = hidden;
+        if hidden {
+            let relayed = |one: &WireCandidate| one.line.is_empty() || is_relayed(&one.line);
+            self.candidates.retain(relayed);
+        }
+    }
+
     /// Their description as this link may see it.
     fn seen(&self, sdp: String) -> String {
         if self.veiled {

@@ -534,3 +534,39 @@ fn a_call_of_an_unknown_epoch_ends_no_call_of_ours() {
     accept(&mut world, BEN, false);
     both_active(&mut world);
 }
+
+#[test]
+fn whoever_asks_for_restarts_without_end_gets_them_with_measure() {
+    let mut world = ringing(1);
+    let token = token(&mut world, BEN);
+    for _ in 0..40 {
+        forge(&mut world, ANA, Signal::WantRestart { token });
+        world.run_ms(100);
+    }
+    let asked = world.people[BEN].asked.iter();
+    let restarts = asked.filter(|action| matches!(action, LinkAction::RestartIce { .. }));
+    assert_eq!(restarts.count(), 1, "in four seconds of ringing");
+    assert_veiled(&world);
+}
+
+#[test]
+fn whoever_hides_while_a_call_connects_shows_nothing_any_more() {
+    let mut world = World::friends(1);
+    call(&mut world, ANA, false);
+    world.until_stage(BEN, |stage| stage == CallStage::Ringing);
+    accept(&mut world, BEN, false);
+    // The description leaves, and the first candidate has not been gathered.
+    world.run_ms(20);
+    world.tell(BEN, Command::SetRelayForAll { relay_only: true });
+    let before = candidates(&world, ANA);
+    both_active(&mut world);
+    world.run(3);
+    let all = candidates(&world, ANA);
+    let after = all.get(before.len()..).unwrap();
+    assert!(
+        !after.is_empty() && after.iter().all(|line| line.contains(" typ relay")),
+        "{after:?}"
+    );
+    let route = world.call(ANA).unwrap().route.unwrap();
+    assert_eq!(route.route, Route::Relay);
+}
