@@ -624,7 +624,7 @@ pub(crate) fn route(route: Option<Route>) -> RouteWords {
                     "Whoever runs this network",
                     "sees that your two devices talk, when and how much.",
                 ),
-                ("Your node", "sees nothing of it."),
+                ("Your node", "sees nothing of what goes this way."),
                 ("The content", SEALED),
             ],
         },
@@ -641,7 +641,7 @@ pub(crate) fn route(route: Option<Route>) -> RouteWords {
                     "Internet providers on the way",
                     "see that two addresses talk, when and how much.",
                 ),
-                ("Your node", "sees nothing of it."),
+                ("Your node", "sees nothing of what goes this way."),
                 ("The content", SEALED),
             ],
         },
@@ -687,6 +687,20 @@ pub(crate) fn route(route: Option<Route>) -> RouteWords {
 /// `12 ms`.
 pub(crate) fn rtt(rtt_ms: Option<u32>) -> String {
     rtt_ms.map_or_else(String::new, |rtt| format!("{rtt} ms"))
+}
+
+/// Who sees what on a path, with the second way that stands ready beside it, if one does.
+pub(crate) fn sight(
+    route: Option<Route>,
+    spare: bool,
+) -> impl Iterator<Item = (&'static str, &'static str)> {
+    const SPARE_SIGHT: (&str, &str) = (
+        "The relay",
+        "keeps the second way open: it sees your two addresses and how long it stands, in memory \
+         only, and no content.",
+    );
+    let rows = self::route(route).sight.iter().copied();
+    rows.chain(spare.then_some(SPARE_SIGHT))
 }
 
 /// What a path is carried by.
@@ -932,6 +946,12 @@ mod tests {
             notice(&refusal, &|_| String::new()).to_text(),
             "The node refused."
         );
+    }
+
+    #[test]
+    fn whoever_keeps_a_second_way_open_is_named_beside_a_direct_one() {
+        let named = |spare| sight(Some(Route::Direct), spare).any(|(who, _)| who == "The relay");
+        assert!(named(true) && !named(false));
     }
 
     #[test]

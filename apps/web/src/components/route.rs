@@ -131,8 +131,8 @@ pub(crate) fn RouteExplanation(
         around.on_look.run(());
     };
     let sight = move || {
-        let rows = words::route(kind.get()).sight.iter();
-        rows.map(|(who, what)| view! { <dt>{*who}</dt><dd>{*what}</dd> })
+        words::sight(kind.get(), spare())
+            .map(|(who, what)| view! { <dt>{who}</dt><dd>{what}</dd> })
             .collect_view()
     };
     view! {

@@ -23,6 +23,9 @@ struct Said {
     wanted: Vec<String>,
 }
 
+/// Where names are asked for.
+const DNS: u16 = 53;
+
 const READ: &str = "(() => {
     const one = (id) => document.querySelector(`[data-testid='network-${id}']`);
     const word = (id) => one(id).dataset.term || one(id).dataset.look;
@@ -77,8 +80,9 @@ fn nobody_but_the_node_is_contacted(place: &Place, client: &Client, packets: &[P
         .iter()
         .filter(|packet| own.contains(&packet.from.ip()));
     let outwards: Vec<&Packet> = sent
-        // To those on the same cable, for names that hide addresses (mDNS) and for routers.
-        .filter(|packet| !packet.to.ip().is_multicast())
+        // To those on the same cable, for names that hide addresses (mDNS) and for routers; and questions for names,
+        // which are the browser's own: the page knows its node by an address here.
+        .filter(|packet| !packet.to.ip().is_multicast() && packet.to.port() != DNS)
         .collect();
     assert!(outwards.len() > 20, "{outwards:?}");
     for packet in outwards {
