@@ -841,7 +841,7 @@ fn without_candidates(sdp: &str) -> String {
 }
 
 /// Whether a candidate line is of a relayed address (RFC 8839 §5.1), given as one: a name would have to be asked for.
-fn is_relayed(line: &str) -> bool {
+pub(crate) fn is_relayed(line: &str) -> bool {
     let mut words = line.split_ascii_whitespace();
     let literal = words
         .nth(4)
@@ -850,7 +850,7 @@ fn is_relayed(line: &str) -> bool {
 }
 
 /// The line without the address behind a relayed or reflexive one: nobody needs it, and it is our own.
-fn without_related_address(line: &str) -> String {
+pub(crate) fn without_related_address(line: &str) -> String {
     let mut out = Vec::new();
     let mut before = "";
     for word in line.split(' ') {

@@ -22,7 +22,7 @@ use hither_sansio::{Duration, Instant, Now};
 use crate::base::Base;
 use crate::client::Client;
 use crate::contact::{Contact, MOMENT, Source};
-use crate::links::route_of;
+use crate::links::{is_relayed, route_of, without_related_address};
 use crate::payload::{LinkOffer, MAX_CANDIDATES, MAX_WORD, Signal, WireCandidate};
 use crate::{
     CallId, CallStage, Candidate, ContactId, DescriptionKind, IceConfig, LinkAction, LinkEvent,
@@ -47,6 +47,16 @@ const RESTART_AGAIN: Duration = Duration::from_secs(1);
 const ANSWERED_WITHIN: Duration = Duration::from_millis(900);
 /// A change of the network makes another restart worth while after this.
 const HURRIED_AFTER: Duration = Duration::from_millis(250);
+/// Nothing is heard for so long: the call is interrupted. Before, it is a gap.
+const INTERRUPTED_AFTER: Duration = Duration::from_millis(300);
+/// By then ICE has noticed that a path is dead (RFC 7675 §5.1 and what browsers make of it).
+const ICE_KNOWS_AFTER: Duration = Duration::from_secs(8);
+/// And is asked again.
+const LOOK_AGAIN: Duration = Duration::from_secs(2);
+/// A spare that stood so long was a good one.
+const STOOD_WELL: Duration = Duration::from_secs(10);
+/// Their spares are not taken faster than this.
+const TAKEN_EVERY: Duration = Duration::from_millis(500);
 /// So often before the pauses grow.
 const QUICK_RESTARTS: u32 = 4;
 /// The longest of these pauses.
@@ -62,8 +72,14 @@ pub(crate) struct Spares {
     failures: u32,
     /// The main link is silent.
     main_silent: bool,
-    /// No link brings sound that is expected.
-    deaf: bool,
+    /// Since when no link brings sound that is expected.
+    deaf_since: Option<Instant>,
+    /// When that is looked at again.
+    deaf_check: Option<Instant>,
+    /// It has lasted, and the person knows.
+    interrupted: bool,
+    /// When their last spare was taken.
+    taken: Option<Instant>,
     restarted: Option<Instant>,
     /// When its ICE is restarted again.
     restart_at: Option<Instant>,
@@ -91,6 +107,8 @@ struct Spare {
     candidates: Vec<WireCandidate>,
     their_candidates: usize,
     deadline: Option<Instant>,
+    /// Since when it has been connected, at least once.
+    stood_since: Option<Instant>,
     path: Option<PathReport>,
 }
 
@@ -109,14 +127,36 @@ struct Opening {
 impl Spares {
     fn timeout(&self) -> Option<Instant> {
         let link = self.link.as_ref().and_then(|spare| spare.deadline);
-        [self.due, self.restart_at, link]
+        [self.due, self.restart_at, self.deaf_check, link]
             .into_iter()
             .flatten()
             .min()
     }
 
+    /// Nothing is missed any more.
+    fn hears(&mut self) {
+        self.deaf_since = None;
+        self.deaf_check = None;
+        self.interrupted = false;
+    }
+
+    /// Nothing is missed on the main link.
+    fn trusts_main(&mut self) {
+        self.main_silent = false;
+        self.restart_at = None;
+        self.hears();
+    }
+
+    /// Whether the host watches for sound on this link, or on its spare.
+    fn expects(&self, main: Option<LinkId>) -> bool {
+        main.is_some() && self.expected == main.map(|main| (main, true))
+    }
+
     /// Plans another one.
-    fn again(&mut self, now: Now) {
+    fn again(&mut self, stood_since: Option<Instant>, now: Now) {
+        if stood_since.is_some_and(|at| now.instant.saturating_since(at) >= STOOD_WELL) {
+            self.failures = 0;
+        }
         let pause = doubled(AGAIN_AFTER, self.failures, LONGEST_PAUSE);
         self.failures = self.failures.saturating_add(1);
         self.due = Some(now.instant + pause);
@@ -176,7 +216,7 @@ impl Contact {
 
     /// Sound that is expected does not come at all.
     pub(crate) fn is_deaf(&self) -> bool {
-        self.spares.deaf
+        self.spares.deaf_since.is_some()
     }
 
     pub(crate) fn spare_carries(&self) -> bool {
@@ -200,7 +240,7 @@ impl Contact {
     pub(crate) fn carries(&self) -> bool {
         // A main link that was silent is not trusted for a while, but is heard.
         let main = self.link.as_ref().map(|link| link.state);
-        !self.spares.deaf && (main == Some(LinkState::Connected) || self.spare_carries())
+        !self.spares.interrupted && (main == Some(LinkState::Connected) || self.spare_carries())
     }
 
     /// The way bytes go while the main link carries none.
@@ -222,9 +262,7 @@ impl Contact {
 
     /// Tells the host which two belong together; for every new link of a call.
     pub(crate) fn pair_spare(&mut self, base: &mut Base) {
-        self.spares.main_silent = false;
-        self.spares.deaf = false;
-        self.spares.restart_at = None;
+        self.spares.trusts_main();
         if let (Some(main), Some(spare)) = (&self.link, &self.spares.link) {
             base.link(LinkAction::Pair {
                 main: main.id,
@@ -270,6 +308,7 @@ impl Contact {
             candidates: Vec::new(),
             their_candidates: 0,
             deadline: Some(now.instant + CONNECT_WITHIN),
+            stood_since: None,
             path: None,
         });
         for (of, candidate) in core::mem::take(&mut self.early_candidates) {
@@ -322,9 +361,7 @@ impl Contact {
         }
         if !sound {
             // Nothing is missed, so nothing is silent.
-            self.spares.main_silent = false;
-            self.spares.deaf = false;
-            self.spares.restart_at = None;
+            self.spares.trusts_main();
             if let Some(spare) = &mut self.spares.link {
                 spare.silent = false;
             }
@@ -366,8 +403,12 @@ impl Contact {
         let Some(spare) = &mut self.spares.link else {
             return;
         };
+        // The browser gathers nothing else; this is the second lock.
+        if !candidate.line.is_empty() && !is_relayed(&candidate.line) {
+            return;
+        }
         let candidate = WireCandidate {
-            line: candidate.line,
+            line: without_related_address(&candidate.line),
             mid: candidate.mid,
             index: candidate.index,
         };
@@ -421,7 +462,8 @@ impl Contact {
         };
         spare.their_candidates = spare.their_candidates.saturating_add(1);
         let untimely = spare.role == LinkRole::Offerer && !spare.offered;
-        if untimely || spare.their_candidates > MAX_THEIR_CANDIDATES {
+        let relayed = candidate.line.is_empty() || is_relayed(&candidate.line);
+        if untimely || !relayed || spare.their_candidates > MAX_THEIR_CANDIDATES {
             return;
         }
         base.link(LinkAction::AddCandidate {
@@ -448,16 +490,18 @@ impl Contact {
             LinkState::Failed => Some(now.instant),
         };
         if state == LinkState::Connected {
-            self.spares.failures = 0;
+            spare.stood_since.get_or_insert(now.instant);
         }
         base.changed();
     }
 
     /// It came to nothing, or broke. Whoever offered the main link offers another one.
     fn spare_lost(&mut self, base: &mut Base, now: Now) {
-        let token = self.spares.link.as_ref().map(|spare| spare.token);
+        let known = self.spares.link.as_ref();
+        let token = known.map(|spare| spare.token);
+        let stood = known.and_then(|spare| spare.stood_since);
         self.close_spare(base, now);
-        self.spares.again(now);
+        self.spares.again(stood, now);
         if let Some(token) = token {
             self.link_unknown(base, token);
         }
@@ -566,7 +610,8 @@ impl Client {
         // Whoever offered the main link offers its spare, so that two never meet half-way.
         let ours = contact.link.as_ref().map(|link| link.role) == Some(LinkRole::Answerer);
         let secrets = contact.secrets_of(offer.epoch);
-        let known = contact.has_spare(offer.token);
+        let just_now = |at: Instant| now.instant.saturating_since(at) < TAKEN_EVERY;
+        let known = contact.has_spare(offer.token) || contact.spares.taken.is_some_and(just_now);
         let (Some(call), true, Some(secrets)) = (offer.call, running && ours && !known, secrets)
         else {
             return;
@@ -581,6 +626,7 @@ impl Client {
             peer_salt: Some(offer.salt),
             ice: relay_only(ice, contact.spares.failures),
         };
+        contact.spares.taken = Some(now.instant);
         contact.open_spare(base, opening, now);
         let link = contact.spares.link.as_ref().map(|spare| spare.id);
         if let Some(link) = link {
@@ -648,8 +694,10 @@ impl Client {
     /// They have no such spare, or no more.
     pub(crate) fn spare_closed(&mut self, base: &mut Base, id: ContactId, now: Now) {
         if let Some(contact) = self.contacts.get_mut(&id) {
+            let spare = contact.spares.link.as_ref();
+            let stood = spare.and_then(|spare| spare.stood_since);
             contact.close_spare(base, now);
-            contact.spares.again(now);
+            contact.spares.again(stood, now);
         }
         self.carried(base, id, now);
     }
@@ -667,6 +715,11 @@ impl Client {
         let Some(contact) = self.contacts.get_mut(&id) else {
             return;
         };
+        let main = contact.link.as_ref().map(|link| link.id);
+        if !heard && !contact.spares.expects(main) {
+            // Said before the host heard that nothing is expected any more.
+            return;
+        }
         if let Some(spare) = contact.spares.link.as_mut().filter(|s| s.id == link) {
             spare.silent = !heard;
         } else {
@@ -686,17 +739,54 @@ impl Client {
             return;
         };
         let id = contact.id;
-        contact.spares.deaf = !heard;
-        if !heard && contact.spares.main_silent {
+        let main = contact.link.as_ref().map(|link| link.id);
+        if heard {
+            contact.spares.hears();
+        } else if contact.spares.expects(main) && contact.spares.deaf_since.is_none() {
+            contact.spares.deaf_since = Some(now.instant);
+            contact.spares.deaf_check = Some(now.instant + INTERRUPTED_AFTER);
             contact.spares.restarts = 0;
             // The alarm that came with it has restarted just now, perhaps.
             let last = contact.spares.restarted.map(|at| at + ANSWERED_WITHIN);
             contact.spares.restart_at = last.max(Some(now.instant));
-            self.node.reopen(base, now);
         }
         base.changed();
         self.carried(base, id, now);
         self.restart_if_silent(base, id, now);
+    }
+
+    /// Nothing has been heard for a while. First that is a gap, then an interruption, and if ICE still finds
+    /// the main link alive, it is their microphone.
+    fn check_deafness(&mut self, base: &mut Base, id: ContactId, now: Now) {
+        let Some(contact) = self.contacts.get_mut(&id) else {
+            return;
+        };
+        let due = contact
+            .spares
+            .deaf_check
+            .is_some_and(|at| at <= now.instant);
+        let Some(since) = contact.spares.deaf_since.filter(|_| due) else {
+            return;
+        };
+        let alive = contact.link.as_ref().map(|link| link.state) == Some(LinkState::Connected);
+        let long = now.instant.saturating_since(since) >= ICE_KNOWS_AFTER;
+        if long && alive {
+            contact.spares.trusts_main();
+        } else {
+            let first = !core::mem::replace(&mut contact.spares.interrupted, true);
+            let next = if first {
+                since + ICE_KNOWS_AFTER
+            } else {
+                now.instant + LOOK_AGAIN
+            };
+            contact.spares.deaf_check = Some(next);
+            if first {
+                // As dead as the paths, perhaps, and slower to say so.
+                self.node.reopen(base, now);
+            }
+        }
+        base.changed();
+        self.carried(base, id, now);
     }
 
     /// What their watch says. A watch lives as long as its main link: words of another one are of no use.
@@ -736,8 +826,7 @@ impl Client {
         }
     }
 
-    /// Restarts ICE of a silent main link when it is time; with nothing else to carry the call, the socket to the
-    /// node is not trusted either.
+    /// Restarts ICE of a silent main link when it is time.
     fn restart_if_silent(&mut self, base: &mut Base, id: ContactId, now: Now) {
         let ice = self.ice(id);
         let Some(contact) = self.contacts.get_mut(&id) else {
@@ -762,9 +851,6 @@ impl Client {
         contact.spares.restart_at = Some(now.instant + pause);
         contact.spares.restarted = Some(now.instant);
         contact.restart(base, ice, now);
-        if !bridged {
-            self.node.reopen(base, now);
-        }
     }
 
     /// The node is there again: what was said into the void is said again.
@@ -804,6 +890,7 @@ impl Client {
             contact.spare_lost(base, now);
             self.carried(base, id, now);
         }
+        self.check_deafness(base, id, now);
         self.restart_if_silent(base, id, now);
         let spares = self.contacts.get(&id).map(|contact| &contact.spares);
         if spares.is_some_and(|spares| due(spares.due)) {

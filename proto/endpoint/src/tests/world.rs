@@ -90,6 +90,8 @@ pub(super) struct Person {
     /// Envelope-free actions on links, for looking at what was asked of the host.
     pub(super) asked: Vec<LinkAction>,
     pub(super) requests: usize,
+    /// How often a socket was opened.
+    pub(super) sockets: usize,
     deliveries: BTreeMap<(ContactId, u64), Delivery>,
 }
 
@@ -144,6 +146,7 @@ impl World {
                 events: Vec::new(),
                 asked: Vec::new(),
                 requests: 0,
+                sockets: 0,
                 deliveries: BTreeMap::new(),
             })
             .collect();
@@ -735,6 +738,7 @@ impl World {
             SocketAction::Open { url } => {
                 assert!(url.starts_with("wss://node.example"), "{url}");
                 self.socket(owner, SocketAction::Close);
+                self.people[who].sockets += 1;
                 self.steps += 1;
                 let socket = self.steps;
                 self.sockets.insert(socket, owner);
