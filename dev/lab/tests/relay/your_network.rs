@@ -64,13 +64,16 @@ fn seen_from_behind(
         expected.ipv4 = router.public_ipv4().to_string();
     }
     page.screenshot(format!("your-network/{}.png", test.replace(' ', "-")))?;
-    // Also a second time, which begins anew.
-    page.click("@network-again")?;
-    finished(page)?;
-    let again: Said = page.eval_as(READ)?;
     assert_eq!(said, expected, "{test}");
     nobody_but_the_node_is_contacted(&place, &client, &capture.packets());
-    assert_eq!(again, expected, "{test}, the second time");
+    // A second time begins anew; where much is closed, nothing would be learnt by waiting for it once more.
+    if expected.wanted.is_empty() {
+        page.click("@network-again")?;
+        page.wait_for_element("@network[data-state=running]")?;
+        finished(page)?;
+        let again: Said = page.eval_as(READ)?;
+        assert_eq!(again, expected, "{test}, the second time");
+    }
     Ok(())
 }
 
