@@ -21,6 +21,7 @@ use std::env;
 use std::thread;
 use std::time::Duration;
 
+use camera::Size;
 use hither_lab::{BareCall, LabError, LinkShape};
 use scene::{Counts, ROUND_TRIP, Scene};
 
@@ -39,6 +40,12 @@ const NARROW: u64 = 300_000;
 
 /// Bytes that wait before it: what a cheap router keeps.
 const QUEUE: usize = 32 << 10;
+
+/// What cameras give.
+const USUAL: Size = Size {
+    width: 1280,
+    height: 720,
+};
 
 /// Whose call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -66,7 +73,7 @@ impl Chosen {
 fn main() -> Result<(), LabError> {
     let chosen = Chosen(env::args().skip(1).collect());
     let parts = ["loss", "shrink"];
-    let Some(scene) = Scene::new_or_skip("quality")? else {
+    let Some(scene) = Scene::new_or_skip("quality", USUAL)? else {
         return Ok(());
     };
     if chosen.has("loss", &parts) {

@@ -8,8 +8,12 @@ use std::path::Path;
 
 use hither_lab::LabError;
 
-const WIDTH: usize = 1280;
-const HEIGHT: usize = 720;
+/// The size of a film. Small ones leave the machine time for what is tested.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Size {
+    pub(super) width: usize,
+    pub(super) height: usize,
+}
 
 /// Pictures, after which it begins again.
 const PICTURES: usize = 24;
@@ -18,24 +22,26 @@ const PICTURES: usize = 24;
 const STEP: usize = 6;
 
 /// Writes the film in the format of `--use-file-for-fake-video-capture` (YUV4MPEG2, 4:2:0).
-pub(super) fn write_film(path: &Path) -> Result<(), LabError> {
-    write(path).map_err(|source| LabError::Io {
+pub(super) fn write_film(path: &Path, size: Size) -> Result<(), LabError> {
+    write(path, size).map_err(|source| LabError::Io {
         what: "write a film".to_owned(),
         source,
     })
 }
 
-fn write(path: &Path) -> io::Result<()> {
+fn write(path: &Path, size: Size) -> io::Result<()> {
+    let Size { width, height } = size;
+    let wide = width + PICTURES * STEP;
     let mut film = BufWriter::new(File::create(path)?);
-    let header = format!("YUV4MPEG2 W{WIDTH} H{HEIGHT} F30:1 Ip A1:1 C420jpeg\n");
+    let header = format!("YUV4MPEG2 W{width} H{height} F30:1 Ip A1:1 C420jpeg\n");
     film.write_all(header.as_bytes())?;
-    let texture = texture(WIDTH + PICTURES * STEP);
-    let colours = vec![128; WIDTH * HEIGHT / 2];
+    let texture = texture(wide, height);
+    let colours = vec![128; width * height / 2];
     for picture in 0..PICTURES {
         film.write_all(b"FRAME\n")?;
-        for line in texture.chunks(WIDTH + PICTURES * STEP) {
+        for line in texture.chunks(wide) {
             let from = picture * STEP;
-            let seen = line.get(from..from + WIDTH).unwrap_or_default();
+            let seen = line.get(from..from + width).unwrap_or_default();
             film.write_all(seen)?;
         }
         film.write_all(&colours)?;
@@ -44,10 +50,10 @@ fn write(path: &Path) -> io::Result<()> {
 }
 
 /// Noise of four sizes of grain, line after line.
-fn texture(width: usize) -> Vec<u8> {
+fn texture(width: usize, height: usize) -> Vec<u8> {
     const GRAINS: [(usize, u32); 4] = [(64, 90), (24, 60), (9, 40), (4, 20)];
-    let mut lines = Vec::with_capacity(width * HEIGHT);
-    for y in 0..HEIGHT {
+    let mut lines = Vec::with_capacity(width * height);
+    for y in 0..height {
         for x in 0..width {
             let light: u32 = GRAINS
                 .iter()

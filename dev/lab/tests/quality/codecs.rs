@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use hither_lab::{LabError, Person};
 
-use super::scene::{Counts, Scene};
+use super::scene::{Counts, SMALL, Scene};
 use crate::place::Outcome;
 
 /// Codecs for pictures that are offered, the one that is chosen first.
@@ -13,7 +13,7 @@ const OFFERED: [&str; 2] = ["video/vp8", "video/vp9"];
 
 #[test]
 fn every_codec_that_is_offered_is_seen_sealed_and_no_other_is_offered() -> Outcome {
-    let Some(scene) = Scene::new_or_skip("codecs under seal")? else {
+    let Some(scene) = Scene::new_or_skip("codecs under seal", SMALL)? else {
         return Ok(());
     };
     scene.call()?;

@@ -10,7 +10,7 @@ use hither_lab::{
 use serde::Deserialize;
 use tempfile::TempDir;
 
-use super::camera::write_film;
+use super::camera::{Size, write_film};
 use crate::place::{Outcome, Place};
 
 /// A voice, a browser with one codec if the test says so, and counters.
@@ -18,6 +18,12 @@ const WITNESS: &str = include_str!("witness.js");
 
 /// Round trip between the two, where nothing else is said.
 pub(super) const ROUND_TRIP: Duration = Duration::from_millis(80);
+
+/// What the small picture of a call is anyway.
+pub(super) const SMALL: Size = Size {
+    width: 640,
+    height: 360,
+};
 
 /// Ana and Ben with public addresses. All that Ana sends and gets goes over her router's link.
 pub(super) struct Scene {
@@ -77,8 +83,8 @@ pub(super) struct Pictures {
 }
 
 impl Scene {
-    /// Both arrived and acquainted, with the conversation open. `None` where there are no networks to be had.
-    pub(super) fn new_or_skip(test: &str) -> Result<Option<Self>, LabError> {
+    /// Both arrived and acquainted, with the conversation open, with cameras of this size. `None` where there are no networks to be had.
+    pub(super) fn new_or_skip(test: &str, camera: Size) -> Result<Option<Self>, LabError> {
         let Some(place) = Place::new_or_skip(test)? else {
             return Ok(None);
         };
@@ -87,7 +93,7 @@ impl Scene {
             source,
         })?;
         let path = film.path().join("texture.y4m");
-        write_film(&path)?;
+        write_film(&path, camera)?;
         let camera = format!("--use-file-for-fake-video-capture={}", path.display());
         let routers = [
             place.net.router("ana", &RouterConfig::open())?,

@@ -73,6 +73,7 @@
                 available: 0,
                 rtt_ms: 0,
             };
+            let carried = 0;
             for (const connection of open()) {
                 const report = await connection.getStats();
                 // Statistics name what is inside of RED; the sender's parameters name RED.
@@ -114,8 +115,11 @@
                         }
                     } else if (one.type === 'transport') {
                         const pair = report.get(one.selectedCandidatePairId);
-                        sum.available = Math.max(sum.available, pair?.availableOutgoingBitrate ?? 0);
-                        sum.rtt_ms = Math.max(sum.rtt_ms, (pair?.currentRoundTripTime ?? 0) * 1000);
+                        // A spare connection carries next to nothing, and says nothing of the path.
+                        if (!pair || pair.bytesSent <= carried) continue;
+                        carried = pair.bytesSent;
+                        sum.available = pair.availableOutgoingBitrate ?? 0;
+                        sum.rtt_ms = (pair.currentRoundTripTime ?? 0) * 1000;
                     }
                 }
             }
