@@ -56,9 +56,14 @@ fn a_browser_that_would_send_in_clear_is_stopped_and_the_person_told() -> Outcom
 #[test]
 fn a_transform_taken_away_during_a_call_stops_the_picture() -> Outcome {
     let pair = Pair::in_a_call()?;
+    // From the link that carries the call and from its spare, to which pictures would move on a bad path.
+    pair.ana.page().wait_for(
+        "lab.open().filter((one) => one.connectionState === 'connected').length === 2",
+        "a spare link",
+    )?;
     pair.ana
         .page()
-        .eval("lab.open().flatMap((one) => one.getTransceivers())[1].sender.transform = null")?;
+        .eval("for (const one of lab.open()) one.getTransceivers()[1].sender.transform = null")?;
     // What was sealed before may still come. Sound tells the time.
     pair.ben.wait_for_rest(
         "now.frames === before.frames",
