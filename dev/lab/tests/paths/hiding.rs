@@ -123,7 +123,10 @@ fn nobody_but_the_node_hears_of_an_address_before_the_answer_or_when_it_is_hidde
     for person in [ana, ben] {
         person.wait_for_route("direct")?;
     }
-    let others = homes.routers.each_ref().map(|one| one.public_ipv4().into());
-    assert_eq!(homes.told(&open).0, BTreeSet::from(others));
+    // Beside those, what their browsers call themselves at home is tried in vain.
+    let (told, _) = homes.told(&open);
+    for router in &homes.routers {
+        assert!(told.contains(&router.public_ipv4().into()), "{told:?}");
+    }
     hang_up(ana, ben)
 }
