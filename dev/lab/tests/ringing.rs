@@ -106,17 +106,13 @@ fn while_it_rings_both_are_at_the_relay_and_nothing_passes_between_them() -> Out
             .page()
             .wait_for(AT_THE_RELAY, "a link over the relay")?;
     }
-    // A check may come before the candidate that it is from: until then it is of a reflexive one.
-    let known = format!(
-        "{KNOWN}.then(({{ theirs }}) => theirs.length && theirs.every((kind) => kind === 'relay'))"
-    );
-    for person in &pair.people {
-        person.page().wait_for(&known, "nothing but the relay")?;
-    }
     let relay = BTreeSet::from(["relay".to_owned()]);
     for person in &pair.people {
         let known: Known = person.page().eval_as(KNOWN)?;
-        assert_eq!((&known.own, &known.theirs), (&relay, &relay), "{known:?}");
+        assert_eq!(known.own, relay, "{known:?}");
+        // A check may come before the candidate that it is from: then that is reflexive, and the relay's all the same.
+        let hidden = |kind: &String| matches!(kind.as_str(), "relay" | "prflx");
+        assert!(known.theirs.iter().all(hidden), "{known:?}");
         assert_eq!((known.tracks, known.sent), (0, 0), "{known:?}");
     }
     ana.wait_for_call("ringing")?;
