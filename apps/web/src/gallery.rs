@@ -436,6 +436,7 @@ fn route(route: Route, rtt_ms: u32) -> RouteView {
         route,
         protocol: TransportProtocol::Udp,
         spare: route != Route::Relay,
+        shown: route != Route::Relay,
         rtt_ms: Some(rtt_ms),
         timeline: vec![
             line(0, "gathering started"),

@@ -614,7 +614,7 @@ pub(crate) fn route(route: Option<Route>) -> RouteWords {
         Some(Route::SameNetwork) => RouteWords {
             word: "same-network",
             name: "Same network",
-            what: "You are on the same network. Nothing leaves it.",
+            what: "You are on the same network. What you say and show stays in it.",
             sight: &[
                 (
                     "Your contact",
@@ -649,7 +649,7 @@ pub(crate) fn route(route: Option<Route>) -> RouteWords {
             word: "relay",
             name: "Relay",
             what: "Your node’s relay passes the bytes on. That adds some latency; it works \
-                   where networks allow nothing else, and it hides your address.",
+                   where networks allow nothing else, and with relay only it hides your address.",
             sight: &[
                 ("Your contact", "sees the relay’s address, not yours."),
                 (
@@ -689,17 +689,25 @@ pub(crate) fn rtt(rtt_ms: Option<u32>) -> String {
     rtt_ms.map_or_else(String::new, |rtt| format!("{rtt} ms"))
 }
 
-/// Who sees what on a path, with the second way that stands ready beside it, if one does.
+/// Who sees what on a path: with the second way that stands ready beside it, if one does, and with an address that
+/// the other side has been shown, whichever way is taken now.
 pub(crate) fn sight(
     route: Option<Route>,
-    spare: bool,
+    (spare, shown): (bool, bool),
 ) -> impl Iterator<Item = (&'static str, &'static str)> {
     const SPARE_SIGHT: (&str, &str) = (
         "The relay",
         "keeps the second way open: it sees your two addresses and how long it stands, in memory \
          only, and no content.",
     );
+    const SHOWN: &str = "was told your address when a direct path was looked for; now your packets \
+                         reach them from the relay’s. Relay only would have hidden it.";
+    let relayed = route == Some(Route::Relay);
     let rows = self::route(route).sight.iter().copied();
+    let rows = rows.enumerate().map(move |(index, row)| match row {
+        (contact, _) if index == 0 && relayed && shown => (contact, SHOWN),
+        row => row,
+    });
     rows.chain(spare.then_some(SPARE_SIGHT))
 }
 

@@ -77,6 +77,8 @@ pub(crate) struct Link {
     /// Their offer is applied.
     pub(crate) answered: bool,
     description: Option<String>,
+    /// A candidate that is not relayed has been gathered for the other side.
+    pub(crate) shown: bool,
     candidates: Vec<WireCandidate>,
     /// When candidates that were gathered leave together.
     candidates_due: Option<Instant>,
@@ -178,6 +180,7 @@ impl Contact {
             offered: false,
             answered: false,
             description: None,
+            shown: false,
             candidates: Vec::new(),
             candidates_due: None,
             their_candidates: 0,
@@ -367,6 +370,7 @@ impl Contact {
         if link.candidates.len() >= MAX_CANDIDATES {
             return;
         }
+        link.shown |= !wire.line.is_empty() && !is_relayed(&wire.line);
         link.candidates.push(wire);
         let described = match link.role {
             // The offer must be on its way before its candidates.
@@ -769,6 +773,7 @@ impl Contact {
             route: route_of(path),
             protocol: path.protocol,
             spare: self.spare_carries(),
+            shown: link.shown,
             rtt_ms: path.rtt_ms,
             timeline: link.timeline(),
         })

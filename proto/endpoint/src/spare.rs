@@ -255,6 +255,7 @@ impl Contact {
             route: path.map_or(Route::Relay, route_of),
             protocol: path.map_or(TransportProtocol::Udp, |path| path.protocol),
             spare: false,
+            shown: main.shown,
             rtt_ms: path.and_then(|path| path.rtt_ms),
             timeline: main.timeline(),
         })

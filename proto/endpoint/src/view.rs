@@ -173,6 +173,8 @@ pub struct RouteView {
     pub protocol: TransportProtocol,
     /// Another way stands ready, through the relay, for when this one is lost.
     pub spare: bool,
+    /// The other side has been told an address of this device, whichever way is taken now.
+    pub shown: bool,
     /// Measured round trip in milliseconds.
     pub rtt_ms: Option<u32>,
     /// Candidates tried and chosen, for the curious.

@@ -47,7 +47,10 @@ pub(crate) fn RouteBadge(
     let label = move || {
         let words = words::route(kind.get());
         let rtt = words::rtt(rtt.get());
-        format!("Path: {} {rtt}. Who can see what?", words.name)
+        format!(
+            "Path: {}. Who can see what?",
+            [words.name, &rtt].join(" ").trim_end()
+        )
     };
     view! {
         <div class="route" node_ref=place>
@@ -122,6 +125,7 @@ pub(crate) fn RouteExplanation(
         })
     };
     let spare = move || route.with(|route| route.as_ref().is_some_and(|route| route.spare));
+    let shown = move || route.with(|route| route.as_ref().is_some_and(|route| route.shown));
     let exported = Signal::derive(move || {
         let name = words::route(kind.get()).name;
         words::timeline_text(name, carried().as_deref(), rtt(), &timeline())
@@ -131,7 +135,7 @@ pub(crate) fn RouteExplanation(
         around.on_look.run(());
     };
     let sight = move || {
-        words::sight(kind.get(), spare())
+        words::sight(kind.get(), (spare(), shown()))
             .map(|(who, what)| view! { <dt>{who}</dt><dd>{what}</dd> })
             .collect_view()
     };

@@ -142,8 +142,14 @@ fn whoever_hides_stays_behind_the_relay_when_the_call_is_taken() {
         both_active(&mut world);
         world.run(5);
         assert!(policies(&world, who).iter().all(|ice| ice.relay_only));
-        let route = world.call(1 - who).unwrap().route.unwrap();
-        assert_eq!(route.route, Route::Relay);
+        for one in [ANA, BEN] {
+            let route = world.call(one).unwrap().route.unwrap();
+            assert_eq!(route.route, Route::Relay);
+            let told = candidates(&world, 1 - one);
+            let told = told.iter().any(|line| line.contains("typ host"));
+            assert_eq!(route.shown, told, "what is said is what was sent");
+            assert_eq!(told, one == BEN && who == ANA);
+        }
     }
 }
 
