@@ -26,6 +26,8 @@ mod linked;
 pub(crate) mod past;
 mod resume;
 
+pub(crate) use self::ending::UntoldEnd;
+
 use hither_crypto::safety;
 use hither_sansio::{Duration, Instant, Now, UnixTime};
 use serde::{Deserialize, Serialize};

@@ -17,7 +17,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::base::{Base, Purpose};
 use crate::calls::past::PastCall;
-use crate::calls::{Call, EndedCall};
+use crate::calls::{Call, EndedCall, UntoldEnd};
 use crate::contact::{Contact, Inbound, Inbox, Posted, Receipt, Source};
 use crate::hiding::Hiding;
 use crate::leaving::Leaving;
@@ -82,6 +82,8 @@ pub(crate) struct Client {
     pub(crate) call: Option<Call>,
     /// Calls that are over, newest last: their offers may still arrive.
     pub(crate) ended_calls: VecDeque<EndedCall>,
+    /// Calls that ended here while the node was away.
+    pub(crate) untold_ends: VecDeque<UntoldEnd>,
     /// Calls that nobody answered, oldest first.
     pub(crate) past_calls: BTreeMap<ContactId, Vec<PastCall>>,
     pub(crate) open: Option<ContactId>,
@@ -118,6 +120,7 @@ impl Client {
             joining: None,
             call: None,
             ended_calls: VecDeque::new(),
+            untold_ends: VecDeque::new(),
             past_calls: BTreeMap::new(),
             open: None,
             devices: None,
@@ -227,6 +230,7 @@ impl Client {
         for id in ids {
             self.give_up_late_answer(base, id, now);
         }
+        self.tell_ends(base, now);
         for contact in self.contacts.values_mut() {
             contact.node_returned(base, now);
         }

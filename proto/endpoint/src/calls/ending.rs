@@ -1,13 +1,22 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! How a call ends, and what is said about it.
 
-use hither_sansio::Now;
+use hither_sansio::{Instant, Now};
 
-use super::{Call, END_KEPT};
+use super::{Call, END_KEPT, MAX_ENDED, STALE_AFTER};
 use crate::base::Base;
 use crate::client::{CALL, Client};
 use crate::payload::{Signal, WireEnd};
 use crate::{CallDirection, CallId, CallStage, ContactId, EndReason, Event, LinkAction, Notice};
+
+/// The end of a call that could not be said when it came.
+#[derive(Debug)]
+pub(crate) struct UntoldEnd {
+    contact: ContactId,
+    call: CallId,
+    end: WireEnd,
+    at: Instant,
+}
 
 impl Call {
     /// What is to be remembered of a call that ends before anybody took it. Who declines knows it.
@@ -112,6 +121,9 @@ impl Client {
                 contact.close_link(base, now);
             }
         }
+        if let Some(end) = tell.filter(|_| !self.node.is_online()) {
+            self.keep_end(id, call, end, now);
+        }
         base.link(LinkAction::ReleaseCapture);
         if let Some(contact) = self.contacts.get_mut(&id) {
             contact.call_over(base, now);
@@ -122,6 +134,34 @@ impl Client {
         }
         base.delete(CALL);
         base.changed();
+    }
+
+    fn keep_end(&mut self, contact: ContactId, call: CallId, end: WireEnd, now: Now) {
+        if self.untold_ends.len() >= MAX_ENDED {
+            self.untold_ends.pop_front();
+        }
+        self.untold_ends.push_back(UntoldEnd {
+            contact,
+            call,
+            end,
+            at: now.instant,
+        });
+    }
+
+    /// The node is back: what ended meanwhile is said before the offers that waited with it, or they would ring.
+    pub(crate) fn tell_ends(&mut self, base: &mut Base, now: Now) {
+        for UntoldEnd {
+            contact,
+            call,
+            end,
+            at,
+        } in core::mem::take(&mut self.untold_ends)
+        {
+            let rings = now.instant.saturating_since(at) <= STALE_AFTER;
+            if let Some(contact) = self.contacts.get_mut(&contact).filter(|_| rings) {
+                contact.signal_twice(base, &Signal::CallEnd { call, end }, END_KEPT);
+            }
+        }
     }
 
     pub(crate) fn dismiss_call(&mut self, base: &mut Base) {

@@ -250,6 +250,23 @@ fn a_caller_who_gives_up_leaves_a_missed_call() {
     assert!(world.people[BEN].events.contains(&Event::RingStopped));
 }
 
+#[test]
+fn a_call_given_up_while_the_node_was_away_rings_nowhere_when_it_is_back() {
+    let mut world = World::friends(1);
+    world.stop_node();
+    world.run(2);
+    call(&mut world, ANA, false);
+    world.run(5);
+    world.tell(ANA, Command::HangUp);
+    world.run(5);
+    world.start_node();
+    world.run(60);
+    assert!(world.is_online(ANA) && world.is_online(BEN));
+    let rang = |event: &Event| matches!(event, Event::Ring { .. });
+    assert!(!world.people[BEN].events.iter().any(rang));
+    assert_eq!(past_calls(&mut world, BEN).len(), 1);
+}
+
 fn past_calls(world: &mut World, who: usize) -> Vec<crate::PastCallView> {
     let contact = world.friend(who);
     world.tell(who, Command::OpenConversation { contact });
