@@ -9,7 +9,7 @@ use hither_api::{DeviceId, Role, link::Link, sheet};
 use hither_browser::StartError;
 use hither_endpoint::network::{
     Climb, Direct, Filtering, Finding, Mapping, NetworkView, OwnAddress, ProbeState, Rung,
-    RungView, Unknown,
+    RungView, Scope, Unknown,
 };
 use hither_endpoint::{
     CallDirection, CallId, CallStage, CallView, ContactId, ContactState, ContactView,
@@ -378,7 +378,7 @@ fn around(udp: bool) -> NetworkView {
         ipv4: if udp {
             Finding::Found(OwnAddress {
                 address: "203.0.113.77".into(),
-                private: false,
+                scope: Scope::Internet,
             })
         } else {
             Finding::Unknown(unknown)

@@ -186,6 +186,9 @@ impl Client {
     }
 
     fn handle_node(&mut self, base: &mut Base, event: NodeEvent, now: Now) {
+        if !self.node.is_online() {
+            self.network.node_lost();
+        }
         match event {
             NodeEvent::SignedIn => self.signed_in(base, now),
             NodeEvent::Lost => {}
@@ -724,17 +727,19 @@ impl Client {
     // ---- the network around
 
     pub(crate) fn probe_network(&mut self, base: &mut Base, now: Now) {
-        let actions = self
-            .network
-            .probe(&self.account.node, self.node.turn.as_ref(), now);
+        let (turn, online) = (self.node.turn.as_ref(), self.node.is_online());
+        let actions = self.network.probe(&self.account.node, turn, online, now);
         for action in actions {
             base.probe(action);
         }
+        // A node that went away without a word is found out before the measuring is over.
+        self.node.hurry(base, now);
         base.changed();
     }
 
     pub(crate) fn handle_probe(&mut self, base: &mut Base, event: ProbeEvent) {
-        if self.network.handle_probe(event) {
+        let online = self.node.is_online();
+        if self.network.handle_probe(event, online) {
             base.changed();
         }
     }
@@ -789,7 +794,7 @@ impl Client {
             self.handle_spare_timeout(base, id, now);
         }
         self.call_timeout(base, now);
-        if self.network.handle_timeout(now) {
+        if self.network.handle_timeout(self.node.is_online(), now) {
             base.changed();
         }
         if self.leaving_timeout().is_some_and(|at| at <= now.instant) {

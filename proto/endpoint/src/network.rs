@@ -192,6 +192,8 @@ pub enum Unknown {
     NoFamily,
     /// The node sees an address that means nothing on the Internet: it stands inside, and cannot see the way out.
     NodeInside,
+    /// The node is on this very device: nothing that was measured left it.
+    NodeHere,
     /// The node listens on one UDP port only, and one answer compares with nothing.
     OnePort,
     /// The answers contradict each other, as behind several NATs in parallel.
@@ -209,8 +211,21 @@ pub enum Unknown {
 pub struct OwnAddress {
     /// As written.
     pub address: String,
-    /// It means something only within some network (RFC 1918, RFC 4193, RFC 6598, loopback, link-local).
-    pub private: bool,
+    /// Where it means something.
+    pub scope: Scope,
+}
+
+/// Where an address means something.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Scope {
+    /// Everywhere.
+    Internet,
+    /// Between a provider and its customers, several of whom share one public address (RFC 6598).
+    Provider,
+    /// Within some network (RFC 1918, RFC 4193, link-local).
+    Network,
+    /// Not known beyond this device: the node is on it, and sees what nobody else may see.
+    Device,
 }
 
 /// How a NAT chooses the address that others see (RFC 4787 §4.1).

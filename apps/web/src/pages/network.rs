@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! Your network: what the way out of here does to packets, measured against the own node while one looks.
 
-use hither_endpoint::Command;
 use hither_endpoint::network::ProbeState;
+use hither_endpoint::{Command, NodeState};
 use leptos::prelude::*;
 
 use crate::components::{CopyButton, Glyph, Icon, IconButton};
@@ -20,6 +20,20 @@ pub(crate) fn NetworkPage(app: App) -> impl IntoView {
         move |verdict, _, _| {
             if verdict.look != Look::Waiting {
                 app.speak(format!("{} {}", verdict.what, verdict.why));
+            }
+        },
+        false,
+    );
+    // What could not be measured because the node was away is measured when it is back, while one looks.
+    let returned = Memo::new(move |_| {
+        let could_not = verdict.with(|verdict| matches!(verdict.word, "node-away" | "offline"));
+        could_not && app.node.get() == NodeState::Online
+    });
+    Effect::watch(
+        move || returned.get(),
+        move |returned, _, _| {
+            if *returned {
+                app.send(Command::ProbeNetwork);
             }
         },
         false,

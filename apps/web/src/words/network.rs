@@ -5,7 +5,8 @@
 
 use hither_endpoint::TransportProtocol;
 use hither_endpoint::network::{
-    Climb, Direct, Filtering, Finding, Mapping, NetworkView, OwnAddress, ProbeState, Rung, Unknown,
+    Climb, Direct, Filtering, Finding, Mapping, NetworkView, OwnAddress, ProbeState, Rung, Scope,
+    Unknown,
 };
 
 /// How a row looks.
@@ -72,6 +73,8 @@ pub(crate) const NOTHING_WANTED: &str =
 pub(crate) const ASK: &str = "These lines are closed in this network, or nothing came back over them. Whoever runs it \
     can open them; nothing has to be forwarded to a device inside.";
 pub(crate) const WANTED_UNKNOWN: &str = "Not known: nothing could be measured.";
+const WANTED_NOT_LEFT: &str =
+    "Not known: your node is on this device, so nothing went through this network.";
 pub(crate) const SHEET: &str = "Everything Hither needs here";
 const MEASURING: &str = "Being measured…";
 
@@ -94,7 +97,7 @@ pub(crate) fn verdict(view: &NetworkView) -> Verdict {
             "offline",
             Look::Unknown,
             "Your node does not answer, so there is nobody to ask.",
-            "Try again when it is online. Messages wait here meanwhile.",
+            "It is measured by itself when it answers. Messages wait here meanwhile.",
         ),
         ProbeState::NoRelay => new(
             "no-relay",
@@ -118,8 +121,8 @@ fn of_findings(view: &NetworkView) -> Verdict {
             look: Look::Unknown,
             what: "Nothing came back from your node.",
             why:
-                "It may be away, or this network lets nothing through to it. Measure again when it \
-                  is online."
+                "It may be away, or this network lets nothing through to it. It is measured again \
+                  by itself when your node answers."
                     .to_owned(),
         }),
         Finding::Unknown(why) => Some(Verdict {
@@ -246,16 +249,28 @@ fn address(id: &str, label: &str, finding: &Finding<OwnAddress>) -> Row {
     from_finding(id, label, finding, |own, row| Row {
         look: Look::Good,
         value: own.address.clone(),
-        meaning: if own.private {
-            "Means something only inside some network: your node stands inside it too, or your \
-             provider lets several customers share one address."
-                .to_owned()
-        } else {
-            "Public. Whoever you are connected to directly sees it; through the relay nobody does."
-                .to_owned()
-        },
+        meaning: scope(own.scope).to_owned(),
         ..row
     })
+}
+
+fn scope(scope: Scope) -> &'static str {
+    match scope {
+        Scope::Internet => {
+            "Public. Whoever you are connected to directly sees it; through the relay nobody does."
+        }
+        Scope::Provider => {
+            "Means something only at your provider, which lets several customers share one public \
+             address; or your node stands inside the same network."
+        }
+        Scope::Network => {
+            "Means something only inside some network, and your node stands inside it too."
+        }
+        Scope::Device => {
+            "This is how this device sees itself, because your node is on it. What others see is \
+             not known."
+        }
+    }
 }
 
 fn udp(finding: &Finding<bool>) -> Row {
@@ -485,6 +500,9 @@ fn unknown(why: Unknown) -> &'static str {
             "Your node stands in the same network as you, so it cannot see the way to the Internet. \
              Calls within this network are direct."
         }
+        Unknown::NodeHere => {
+            "Your node is on this device, so it sees nothing of the way to the Internet."
+        }
         Unknown::OnePort => {
             "Your node listens on one UDP port only, and one answer compares with nothing."
         }
@@ -502,6 +520,9 @@ pub(crate) fn advice(view: &NetworkView) -> &'static str {
     let answered = |climb: &Finding<Climb>| climb.found().is_some();
     match (view.state, view.wanted.is_empty()) {
         (_, false) => ASK,
+        (ProbeState::Done, true) if view.direct == Finding::Unknown(Unknown::NodeHere) => {
+            WANTED_NOT_LEFT
+        }
         (ProbeState::Done, true) if view.rungs.iter().all(|rung| answered(&rung.climb)) => {
             NOTHING_WANTED
         }
@@ -585,7 +606,7 @@ mod tests {
             state: ProbeState::Done,
             ipv4: Finding::Found(OwnAddress {
                 address: "203.0.113.7".to_owned(),
-                private: false,
+                scope: Scope::Internet,
             }),
             ipv6: Finding::Unknown(Unknown::NoFamily),
             udp: Finding::Found(true),
@@ -632,6 +653,42 @@ mod tests {
         };
         assert_eq!(verdict(&view).look, Look::Unknown);
         assert_eq!(verdict(&view).word, "unknown");
+    }
+
+    #[test]
+    fn only_shared_addresses_are_said_to_be_shared_and_only_public_ones_public() {
+        for (of, shared, public) in [
+            (Scope::Internet, false, true),
+            (Scope::Provider, true, false),
+            (Scope::Network, false, false),
+            (Scope::Device, false, false),
+        ] {
+            let words = scope(of);
+            assert_eq!(words.contains("several customers"), shared, "{words}");
+            assert_eq!(words.starts_with("Public"), public, "{words}");
+        }
+    }
+
+    #[test]
+    fn a_node_that_is_away_or_here_gives_no_verdict_and_no_list() {
+        for (why, word, wanted) in [
+            (Unknown::NodeAway, "node-away", WANTED_UNKNOWN),
+            (Unknown::NodeHere, "unknown", WANTED_NOT_LEFT),
+        ] {
+            let mut view = NetworkView {
+                direct: Finding::Unknown(why),
+                udp: Finding::Unknown(why),
+                ..measured()
+            };
+            view.rungs[0].climb = match why {
+                Unknown::NodeAway => Finding::Unknown(why),
+                _ => Finding::Found(Climb::Open { rtt_ms: Some(0) }),
+            };
+            assert_eq!(verdict(&view).word, word);
+            assert_eq!(verdict(&view).look, Look::Unknown);
+            assert_eq!(advice(&view), wanted);
+            assert!(as_text(&view).contains(unknown(why)));
+        }
     }
 
     #[test]

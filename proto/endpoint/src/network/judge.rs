@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: MIT OR Apache-2.0
 //! From what was measured to what it means. Pure functions over evidence; each answers only what it can.
 
-use core::net::{IpAddr, Ipv6Addr};
+use core::net::{IpAddr, Ipv4Addr};
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Climb, Direct, Filtering, Finding, Gathered, Mapping, OwnAddress, Passage, Unknown};
+use super::{
+    Climb, Direct, Filtering, Finding, Gathered, Mapping, OwnAddress, Passage, Scope, Unknown,
+};
 use crate::CandidateKind;
 
 /// An address and port as some server saw it.
@@ -67,7 +69,7 @@ pub(super) fn own_address(sightings: &Sightings) -> Finding<OwnAddress> {
         .map_or(Finding::Unknown(Unknown::NoFamily), |address| {
             Finding::Found(OwnAddress {
                 address: address.to_string(),
-                private: is_private(address),
+                scope: scope(address),
             })
         })
 }
@@ -223,20 +225,95 @@ pub(super) fn udp(observed: Option<bool>, rungs: &[Finding<Climb>]) -> Finding<b
     }
 }
 
-/// Whether the node was reached, and only at addresses that mean nothing on the Internet.
-pub(super) fn is_inside(seen: [&Finding<OwnAddress>; 2]) -> bool {
-    let found: Vec<&OwnAddress> = seen.into_iter().filter_map(Finding::found).collect();
-    !found.is_empty() && found.iter().all(|own| own.private)
+/// Where the node stands, seen from this device.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Standing {
+    /// Packets to it may have taken the way to the Internet.
+    Outside,
+    /// In some network with this device: it cannot see what is between there and the Internet.
+    Inside,
+    /// On this very device.
+    Here,
 }
 
-/// The same for a node that stands inside some network with this device: it cannot see what is between there and the
-/// Internet, so nothing good can be promised.
+/// Where the node stands that has this host, name or address, judged by what it saw of this device.
+///
+/// A device may be seen with a public address by a node that is on it, for that is the address that it sends from.
+/// Translation is judged over IPv4 if there is any, so an address that means nothing there decides alone.
+pub(super) fn standing(host: &str, candidates: &[Gathered], seen: &[Sightings; 2]) -> Standing {
+    let host = host.trim_matches(['[', ']']);
+    let told: BTreeSet<Seen> = seen
+        .iter()
+        .flat_map(|family| family.seen.values().flatten().copied())
+        .collect();
+    if is_here(host) || told.iter().any(|(address, _)| is_loopback(*address)) {
+        return Standing::Here;
+    }
+    // The node relays from its own address: whoever is seen with it is behind the same translator, or is the node.
+    let node: BTreeSet<IpAddr> = candidates
+        .iter()
+        .filter(|one| one.kind == CandidateKind::Relayed)
+        .filter_map(|one| one.address)
+        .chain(host.parse())
+        .collect();
+    let shares = |family: &Sightings| {
+        let mut seen = family.seen.values().flatten();
+        seen.any(|(address, _)| node.contains(address))
+    };
+    if seen
+        .iter()
+        .any(|family| family.untranslated && shares(family))
+    {
+        return Standing::Here;
+    }
+    let [v4, v6] = seen;
+    let decides = if v4.is_empty() { v6 } else { v4 };
+    let is_narrow = decides
+        .address()
+        .is_some_and(|address| scope(address) != Scope::Internet);
+    if seen.iter().any(shares) || is_narrow || is_within(host) {
+        Standing::Inside
+    } else {
+        Standing::Outside
+    }
+}
+
+/// Whether a host is this device: loopback, or "localhost" and what is below it (RFC 6761 §6.3).
+fn is_here(host: &str) -> bool {
+    host.parse().map_or_else(
+        |_| host == "localhost" || host.ends_with(".localhost"),
+        is_loopback,
+    )
+}
+
+/// Whether a host is written as one that means something only within some network: its address, or its name
+/// (RFC 6762 §3, RFC 8375 §3).
+fn is_within(host: &str) -> bool {
+    host.parse().map_or_else(
+        |_| {
+            [".local", ".home.arpa", ".internal"]
+                .iter()
+                .any(|end| host.ends_with(end))
+        },
+        |address| scope(address) != Scope::Internet,
+    )
+}
+
+/// The same for a node that stands inside some network with this device: nothing good can be promised.
 pub(super) fn direct_from_inside(direct: Finding<Direct>) -> Finding<Direct> {
     match direct {
         Finding::Found(Direct::NearlyAlways | Direct::Mostly) => {
             Finding::Unknown(Unknown::NodeInside)
         }
         other => other,
+    }
+}
+
+/// Something about the network around, measured by a node that is on this device: nothing of it is known.
+pub(super) fn from_here<T>(finding: &Finding<T>) -> Finding<T> {
+    match finding {
+        Finding::Waiting => Finding::Waiting,
+        Finding::Found(_) | Finding::Unknown(_) => Finding::Unknown(Unknown::NodeHere),
     }
 }
 
@@ -287,22 +364,25 @@ pub(super) fn direct(
     }
 }
 
-/// Whether an address means something only within some network.
-pub(super) fn is_private(address: IpAddr) -> bool {
-    match address {
-        IpAddr::V4(v4) => {
-            let [a, b, ..] = v4.octets();
-            // RFC 6598: shared by the customers of a provider.
-            let shared = a == 100 && (64..128).contains(&b);
-            v4.is_private() || v4.is_link_local() || v4.is_loopback() || shared
-        }
-        IpAddr::V6(v6) => is_private_v6(v6),
+/// Where an address means something. Addresses of documentation are as good as any: laboratories use them.
+pub(super) fn scope(address: IpAddr) -> Scope {
+    match address.to_canonical() {
+        address if is_loopback(address) => Scope::Device,
+        IpAddr::V4(v4) if is_shared(v4) => Scope::Provider,
+        IpAddr::V4(v4) if v4.is_private() || v4.is_link_local() => Scope::Network,
+        IpAddr::V6(v6) if v6.is_unique_local() || v6.is_unicast_link_local() => Scope::Network,
+        IpAddr::V4(_) | IpAddr::V6(_) => Scope::Internet,
     }
 }
 
-fn is_private_v6(v6: Ipv6Addr) -> bool {
-    v6.to_ipv4_mapped().map_or_else(
-        || v6.is_unique_local() || v6.is_unicast_link_local() || v6.is_loopback(),
-        |v4| is_private(v4.into()),
-    )
+/// RFC 6598: 100.64.0.0/10.
+fn is_shared(v4: Ipv4Addr) -> bool {
+    let [a, b, ..] = v4.octets();
+    a == 100 && (64..128).contains(&b)
+}
+
+/// Whether packets to it stay on the device; those to no address do.
+fn is_loopback(address: IpAddr) -> bool {
+    let address = address.to_canonical();
+    address.is_loopback() || address.is_unspecified()
 }

@@ -7,10 +7,10 @@ use hither_api::TurnGrant;
 use hither_api::sheet::{self, Line, Purpose};
 use hither_sansio::{Duration, Instant, Now};
 
-use super::judge::{self, Nearness, Sightings};
+use super::judge::{self, Nearness, Sightings, Standing};
 use super::{
     Climb, Finding, Gathered, NetworkView, Passage, ProbeAction, ProbeEvent, ProbeState, Rung,
-    RungView, Unknown,
+    RungView, Scope, Unknown,
 };
 use crate::{IceConfig, TransportProtocol};
 
@@ -49,17 +49,20 @@ struct Run {
     passages: Vec<(Host, Host, Finding<Passage>)>,
     sheet: Vec<Line>,
     deadline: Option<Instant>,
+    /// The node was away when it began, or was lost before it ended.
+    away: bool,
 }
 
 /// Name or address, with brackets around an IPv6 address.
 type Host = String;
 
 impl Network {
-    /// Measures anew. `grant` is the access to the relay, if there is any.
+    /// Measures anew. `grant` is the access to the relay, if there is any; `online` whether the node is there.
     pub(crate) fn probe(
         &mut self,
         origin: &str,
         grant: Option<&TurnGrant>,
+        online: bool,
         now: Now,
     ) -> Vec<ProbeAction> {
         self.number = self.number.wrapping_add(1);
@@ -75,13 +78,22 @@ impl Network {
             return stop;
         }
         self.state = None;
-        let (run, actions) = Run::begin(self.number, origin, grant, rungs, now);
+        let (mut run, actions) = Run::begin(self.number, origin, grant, rungs, now);
+        run.away = !online;
         self.run = Some(run);
         stop.into_iter().chain(actions).collect()
     }
 
+    /// The node is away. What is being measured cannot be told from a closed network any more, nor can silence
+    /// that was there already: it may have gone before that was noticed.
+    pub(crate) fn node_lost(&mut self) {
+        if let Some(run) = &mut self.run {
+            run.away |= run.deadline.is_some() || run.is_deaf();
+        }
+    }
+
     /// Something was measured. Whether there is anything new to show.
-    pub(crate) fn handle_probe(&mut self, event: ProbeEvent) -> bool {
+    pub(crate) fn handle_probe(&mut self, event: ProbeEvent, online: bool) -> bool {
         let current = self.number;
         let Some(run) = self.run.as_mut().filter(|run| run.deadline.is_some()) else {
             return false;
@@ -118,6 +130,7 @@ impl Network {
         }
         if run.is_complete() {
             run.deadline = None;
+            run.away |= !online;
         }
         true
     }
@@ -128,7 +141,7 @@ impl Network {
     }
 
     /// What has not come by now does not come. Whether there is anything new to show.
-    pub(crate) fn handle_timeout(&mut self, now: Now) -> bool {
+    pub(crate) fn handle_timeout(&mut self, online: bool, now: Now) -> bool {
         let Some(run) = &mut self.run else {
             return false;
         };
@@ -136,6 +149,7 @@ impl Network {
             return false;
         }
         run.deadline = None;
+        run.away |= !online;
         run.give_up();
         true
     }
@@ -152,7 +166,7 @@ impl Network {
             ..NetworkView::idle()
         };
         match &self.run {
-            Some(run) if !online && run.is_deaf() => run.view().of_nothing(),
+            Some(run) if run.away || (!online && run.is_deaf()) => run.view().of_nothing(),
             Some(run) => run.view(),
             None => idle,
         }
@@ -213,6 +227,7 @@ impl Run {
             passages,
             sheet: sheet::lines(origin, &grant.urls),
             deadline: Some(now.instant + PATIENCE),
+            away: false,
         };
         (run, actions)
     }
@@ -228,8 +243,13 @@ impl Run {
 
     /// Everything is in, and nothing came back.
     fn is_deaf(&self) -> bool {
-        let silent = |(_, climb): &(Rung, Finding<Climb>)| *climb == Finding::Found(Climb::Silent);
-        self.deadline.is_none() && self.rungs.iter().all(silent)
+        let answers = |(_, climb): &(Rung, Finding<Climb>)| {
+            matches!(
+                climb,
+                Finding::Found(Climb::Open { .. } | Climb::Refused { .. })
+            )
+        };
+        self.deadline.is_none() && !self.rungs.iter().any(answers)
     }
 
     fn give_up(&mut self) {
@@ -279,17 +299,13 @@ impl Run {
             }
         }
         let filtering = judge::filtering(&self.nearness());
-        let mut direct = judge::direct(&udp, &mapping, &filtering);
-        if judge::is_inside([&ipv4, &ipv6]) {
-            direct = judge::direct_from_inside(direct);
-        }
-        NetworkView {
+        let view = NetworkView {
             state: if self.deadline.is_some() {
                 ProbeState::Running
             } else {
                 ProbeState::Done
             },
-            direct,
+            direct: judge::direct(&udp, &mapping, &filtering),
             wanted: self.wanted(&udp),
             udp,
             ipv4,
@@ -306,7 +322,28 @@ impl Run {
                 .collect(),
             not_offered: self.not_offered(),
             sheet: self.sheet.clone(),
+        };
+        match self.standing(&seen.unwrap_or_default()) {
+            Standing::Outside => view,
+            Standing::Inside => NetworkView {
+                direct: judge::direct_from_inside(view.direct),
+                ..view
+            },
+            Standing::Here => view.measured_from_here(),
         }
+    }
+
+    /// Where the node stands, whose relay is the first.
+    fn standing(&self, seen: &[Sightings; 2]) -> Standing {
+        let own = self.rungs.iter().find(|(rung, _)| rung.own);
+        let host = own.map_or("", |(rung, _)| rung.host.as_str());
+        let candidates = self.observed.as_deref().unwrap_or_default();
+        let of_own: Vec<Gathered> = candidates
+            .iter()
+            .filter(|one| host_of(&one.url) == host)
+            .cloned()
+            .collect();
+        judge::standing(host, &of_own, seen)
     }
 
     /// Each passage with where it came from. Only addresses that are written out can be told apart; under one
@@ -362,19 +399,42 @@ impl Run {
 }
 
 impl NetworkView {
-    /// The same where nothing answered: nothing is known of the network.
+    /// The same where the node is away: nothing is known of the network, and until all is in nothing is said.
     fn of_nothing(mut self) -> Self {
-        const AWAY: Unknown = Unknown::NodeAway;
+        fn nothing<T>(state: ProbeState) -> Finding<T> {
+            match state {
+                ProbeState::Running => Finding::Waiting,
+                _ => Finding::Unknown(Unknown::NodeAway),
+            }
+        }
+        let state = self.state;
         for rung in &mut self.rungs {
-            rung.climb = Finding::Unknown(AWAY);
+            rung.climb = nothing(state);
         }
         Self {
-            ipv4: Finding::Unknown(AWAY),
-            ipv6: Finding::Unknown(AWAY),
-            udp: Finding::Unknown(AWAY),
-            mapping: Finding::Unknown(AWAY),
-            filtering: Finding::Unknown(AWAY),
-            direct: Finding::Unknown(AWAY),
+            ipv4: nothing(state),
+            ipv6: nothing(state),
+            udp: nothing(state),
+            mapping: nothing(state),
+            filtering: nothing(state),
+            direct: nothing(state),
+            wanted: Vec::new(),
+            ..self
+        }
+    }
+
+    /// The same where the node is on this device: no packet left it, so there is nothing to ask anybody for.
+    fn measured_from_here(mut self) -> Self {
+        for address in [&mut self.ipv4, &mut self.ipv6] {
+            if let Finding::Found(own) = address {
+                own.scope = Scope::Device;
+            }
+        }
+        Self {
+            udp: judge::from_here(&self.udp),
+            mapping: judge::from_here(&self.mapping),
+            filtering: judge::from_here(&self.filtering),
+            direct: judge::from_here(&self.direct),
             wanted: Vec::new(),
             ..self
         }

@@ -153,21 +153,33 @@ fn families_are_judged_apart_and_hidden_addresses_do_not_count() {
 }
 
 #[test]
-fn shared_and_local_addresses_are_private_and_documentation_is_not() {
-    for private in [
-        "10.0.0.1",
-        "192.168.1.1",
-        "100.64.0.1",
-        "127.0.0.1",
-        "fd00::1",
-        "fe80::1",
-        "::1",
-        "::ffff:10.0.0.1",
+fn addresses_mean_something_where_they_do_and_those_of_documentation_everywhere() {
+    for (addresses, scope) in [
+        (
+            &["127.0.0.1", "127.9.9.9", "::1", "::ffff:127.0.0.1"][..],
+            Scope::Device,
+        ),
+        (
+            &["10.0.0.1", "172.16.0.1", "192.168.1.1", "169.254.0.1"],
+            Scope::Network,
+        ),
+        (&["fd00::1", "fe80::1", "::ffff:10.0.0.1"], Scope::Network),
+        (
+            &["100.64.0.1", "100.127.255.254", "::ffff:100.64.0.1"],
+            Scope::Provider,
+        ),
+        (
+            &["203.0.113.7", "198.51.100.7", "192.0.2.7"],
+            Scope::Internet,
+        ),
+        (
+            &["100.63.0.1", "100.128.0.1", "2001:db8::1"],
+            Scope::Internet,
+        ),
     ] {
-        assert!(judge::is_private(ip(private)), "{private}");
-    }
-    for public in ["203.0.113.7", "100.128.0.1", "2001:db8::1"] {
-        assert!(!judge::is_private(ip(public)), "{public}");
+        for address in addresses {
+            assert_eq!(judge::scope(ip(address)), scope, "{address}");
+        }
     }
 }
 
@@ -334,13 +346,13 @@ const LADDER: [&str; 5] = [
 
 fn begin(urls: &[&str]) -> (Network, Vec<ProbeAction>) {
     let mut network = Network::default();
-    let actions = network.probe(ORIGIN, Some(&grant(urls)), at(0));
+    let actions = network.probe(ORIGIN, Some(&grant(urls)), true, at(0));
     (network, actions)
 }
 
 fn climbed(network: &mut Network, run: u32, outcomes: &[Climb]) {
     for (number, &climb) in outcomes.iter().enumerate() {
-        network.handle_probe(ProbeEvent::Climbed { run, number, climb });
+        network.handle_probe(ProbeEvent::Climbed { run, number, climb }, true);
     }
 }
 
@@ -379,15 +391,18 @@ fn a_home_network_is_found_to_be_good_for_direct_calls() {
     let (mut network, _) = begin(&LADDER);
     assert_eq!(network.view(true).state, ProbeState::Running);
     let candidates = behind_nat(&[(OWN, 1_000), (OWN_TOO, 1_000)]);
-    assert!(network.handle_probe(ProbeEvent::Observed { run: 1, candidates }));
+    assert!(network.handle_probe(ProbeEvent::Observed { run: 1, candidates }, true));
     let view = network.view(true);
     assert_eq!(view.udp, Finding::Found(true));
     assert_eq!(view.direct, Finding::Waiting, "the filter is not known yet");
-    network.handle_probe(ProbeEvent::Filtered {
-        run: 1,
-        number: 0,
-        passage: Passage::Held { from: None },
-    });
+    network.handle_probe(
+        ProbeEvent::Filtered {
+            run: 1,
+            number: 0,
+            passage: Passage::Held { from: None },
+        },
+        true,
+    );
     climbed(&mut network, 1, &[Climb::Open { rtt_ms: Some(12) }; 4]);
     let view = network.view(true);
     assert_eq!(view.state, ProbeState::Done);
@@ -405,12 +420,15 @@ fn a_home_network_is_found_to_be_good_for_direct_calls() {
 fn what_is_closed_is_what_the_administrator_is_asked_for() {
     let (mut network, _) = begin(&LADDER);
     let candidates = vec![hidden()];
-    network.handle_probe(ProbeEvent::Observed { run: 1, candidates });
-    network.handle_probe(ProbeEvent::Filtered {
-        run: 1,
-        number: 0,
-        passage: Passage::Unmapped,
-    });
+    network.handle_probe(ProbeEvent::Observed { run: 1, candidates }, true);
+    network.handle_probe(
+        ProbeEvent::Filtered {
+            run: 1,
+            number: 0,
+            passage: Passage::Unmapped,
+        },
+        true,
+    );
     let open = Climb::Open { rtt_ms: Some(12) };
     climbed(
         &mut network,
@@ -442,28 +460,119 @@ fn a_node_inside_the_same_network_promises_nothing_about_the_internet() {
     ] {
         let (mut network, _) = begin(&LADDER);
         let candidates = vec![hidden(), relayed(OWN, (mapped, HIDDEN))];
-        network.handle_probe(ProbeEvent::Observed { run: 1, candidates });
-        network.handle_probe(ProbeEvent::Filtered {
-            run: 1,
-            number: 0,
-            passage: Passage::Passed { from: None },
-        });
+        network.handle_probe(ProbeEvent::Observed { run: 1, candidates }, true);
+        network.handle_probe(
+            ProbeEvent::Filtered {
+                run: 1,
+                number: 0,
+                passage: Passage::Passed { from: None },
+            },
+            true,
+        );
         assert_eq!(network.view(true).direct, direct, "{mapped}");
     }
     let seldom = Finding::Found(Direct::Seldom);
     assert_eq!(judge::direct_from_inside(seldom.clone()), seldom);
 }
 
+/// How a node at this host judges a device that it sees like this, over IPv4 and IPv6.
+fn standing(host: &str, candidates: &[Gathered]) -> judge::Standing {
+    let seen = [false, true].map(|v6| Sightings::of(candidates, v6));
+    judge::standing(host, candidates, &seen)
+}
+
+#[test]
+fn a_node_is_on_this_device_inside_or_outside() {
+    use judge::Standing::{Here, Inside, Outside};
+    let public = behind_nat(&[(OWN, 1_000)]);
+    for (host, expected) in [
+        ("node.example", Outside),
+        ("203.0.113.1", Outside),
+        ("[2001:db8::1]", Outside),
+        ("localhost", Here),
+        ("chat.localhost", Here),
+        ("127.0.0.1", Here),
+        ("[::1]", Here),
+        ("0.0.0.0", Here),
+        ("192.168.1.2", Inside),
+        ("169.254.1.2", Inside),
+        ("100.64.1.2", Inside),
+        ("[fd00::2]", Inside),
+        ("[fe80::2]", Inside),
+        ("node.local", Inside),
+        ("203.0.113.7", Inside),
+    ] {
+        assert_eq!(standing(host, &public), expected, "{host}");
+    }
+}
+
+#[test]
+fn a_node_that_shares_the_address_of_this_device_is_on_it_or_behind_the_same_translator() {
+    use judge::Standing::{Here, Inside, Outside};
+    let name = "node.example";
+    // The address that the node relays from.
+    let same = ("198.51.100.9", 1_000);
+    let translated = [reflexive(same.0, same.1), relayed(OWN, same)];
+    assert_eq!(standing(name, &translated), Inside);
+    assert_eq!(standing(name, &[relayed(OWN, same)]), Here);
+    assert_eq!(standing(name, &[relayed(OWN, ("127.0.0.1", 1))]), Here);
+    assert_eq!(
+        standing(name, &[relayed(OWN, ("198.51.100.8", 1))]),
+        Outside
+    );
+    // Translation is judged over IPv4, whatever IPv6 is like.
+    let both = [
+        relayed(OWN, ("192.168.1.7", 1)),
+        relayed(OWN, ("2001:db8::7", 1)),
+    ];
+    assert_eq!(standing(name, &both), Inside);
+}
+
+#[test]
+fn a_node_on_this_device_tells_nothing_of_the_network_and_wants_nothing() {
+    let urls = [
+        "turn:localhost:8478?transport=udp",
+        "turn:localhost:8478?transport=tcp",
+    ];
+    for climb in [Climb::Open { rtt_ms: Some(0) }, Climb::Silent] {
+        let (mut network, _) = begin(&urls);
+        // It sends from the address of its one interface, which looks like any other.
+        let candidates = vec![hidden(), relayed(urls[0], ("203.0.113.7", HIDDEN))];
+        network.handle_probe(ProbeEvent::Observed { run: 1, candidates }, true);
+        let waiting = network.view(true);
+        assert_eq!(waiting.direct, Finding::Waiting);
+        let passage = Passage::Passed { from: None };
+        let filtered = ProbeEvent::Filtered {
+            run: 1,
+            number: 0,
+            passage,
+        };
+        network.handle_probe(filtered, true);
+        climbed(&mut network, 1, &[climb; 2]);
+        let view = network.view(true);
+        assert_eq!(view.state, ProbeState::Done);
+        assert_eq!(view.direct, Finding::Unknown(Unknown::NodeHere));
+        assert_eq!(view.udp, Finding::Unknown(Unknown::NodeHere));
+        assert_eq!(view.mapping, Finding::Unknown(Unknown::NodeHere));
+        assert_eq!(view.filtering, Finding::Unknown(Unknown::NodeHere));
+        assert_eq!(view.ipv4.found().map(|own| own.scope), Some(Scope::Device));
+        assert!(view.wanted.is_empty(), "{:?}", view.wanted);
+    }
+}
+
 #[test]
 fn a_node_that_is_away_is_not_mistaken_for_a_closed_network() {
     let (mut network, _) = begin(&LADDER);
     let candidates = vec![hidden()];
-    network.handle_probe(ProbeEvent::Observed { run: 1, candidates });
-    network.handle_probe(ProbeEvent::Filtered {
-        run: 1,
-        number: 0,
-        passage: Passage::Unmapped,
-    });
+    network.handle_probe(ProbeEvent::Observed { run: 1, candidates }, true);
+    network.handle_probe(
+        ProbeEvent::Filtered {
+            run: 1,
+            number: 0,
+            passage: Passage::Unmapped,
+        },
+        true,
+    );
     climbed(&mut network, 1, &[Climb::Silent; 4]);
     let online = network.view(true);
     assert_eq!(online.direct, Finding::Found(Direct::SameNetworkOnly));
@@ -475,16 +584,103 @@ fn a_node_that_is_away_is_not_mistaken_for_a_closed_network() {
     assert!(away.wanted.is_empty());
 }
 
+/// Everything is in, and nothing came back; `online` when the last of it came.
+fn silence(network: &mut Network, run: u32, online: bool) {
+    let candidates = vec![hidden()];
+    network.handle_probe(ProbeEvent::Observed { run, candidates }, true);
+    let passage = Passage::Unmapped;
+    let filtered = ProbeEvent::Filtered {
+        run,
+        number: 0,
+        passage,
+    };
+    network.handle_probe(filtered, true);
+    climbed(network, run, &[Climb::Silent; 3]);
+    let last = ProbeEvent::Climbed {
+        run,
+        number: 3,
+        climb: Climb::Silent,
+    };
+    network.handle_probe(last, online);
+}
+
+fn assert_away(network: &Network) {
+    for online in [false, true] {
+        let view = network.view(online);
+        assert_eq!(view.state, ProbeState::Done);
+        assert_eq!(view.direct, Finding::Unknown(Unknown::NodeAway));
+        assert_eq!(view.udp, Finding::Unknown(Unknown::NodeAway));
+        assert!(view.wanted.is_empty(), "{:?}", view.wanted);
+    }
+}
+
+#[test]
+fn what_began_or_ended_while_the_node_was_away_is_no_verdict_even_when_it_is_back() {
+    let mut began = Network::default();
+    began.probe(ORIGIN, Some(&grant(&LADDER)), false, at(0));
+    silence(&mut began, 1, true);
+    assert_away(&began);
+    let (mut ended, _) = begin(&LADDER);
+    silence(&mut ended, 1, false);
+    assert_away(&ended);
+    let (mut lost, _) = begin(&LADDER);
+    lost.node_lost();
+    silence(&mut lost, 1, true);
+    assert_away(&lost);
+    // It went before that was noticed.
+    let (mut late, _) = begin(&LADDER);
+    silence(&mut late, 1, true);
+    late.node_lost();
+    assert_away(&late);
+    let (mut given_up, _) = begin(&LADDER);
+    climbed(&mut given_up, 1, &[Climb::Silent; 2]);
+    given_up.handle_timeout(false, at(60_000));
+    assert_away(&given_up);
+    given_up.probe(ORIGIN, Some(&grant(&LADDER)), true, at(70_000));
+    silence(&mut given_up, 2, true);
+    let again = given_up.view(true);
+    assert_eq!(again.direct, Finding::Found(Direct::SameNetworkOnly));
+}
+
+#[test]
+fn nothing_is_listed_while_a_node_that_is_away_is_asked() {
+    let mut network = Network::default();
+    network.probe(ORIGIN, Some(&grant(&LADDER)), false, at(0));
+    climbed(&mut network, 1, &[Climb::Silent; 4]);
+    let view = network.view(false);
+    assert_eq!(view.state, ProbeState::Running);
+    assert_eq!(view.direct, Finding::Waiting);
+    assert!(view.rungs.iter().all(|rung| rung.climb == Finding::Waiting));
+    assert!(view.wanted.is_empty(), "{:?}", view.wanted);
+}
+
+#[test]
+fn what_was_measured_stays_when_the_node_goes_later() {
+    let (mut network, _) = begin(&LADDER);
+    let candidates = behind_nat(&[(OWN, 1_000), (OWN_TOO, 1_000)]);
+    network.handle_probe(ProbeEvent::Observed { run: 1, candidates }, true);
+    let passage = Passage::Held { from: None };
+    let filtered = ProbeEvent::Filtered {
+        run: 1,
+        number: 0,
+        passage,
+    };
+    network.handle_probe(filtered, true);
+    climbed(&mut network, 1, &[Climb::Open { rtt_ms: Some(12) }; 4]);
+    network.node_lost();
+    assert_eq!(network.view(false).direct, Finding::Found(Direct::Mostly));
+}
+
 #[test]
 fn a_host_that_never_answers_is_given_up_and_nothing_is_claimed() {
     let (mut network, _) = begin(&LADDER);
     let deadline = network.timeout().unwrap();
-    assert!(!network.handle_timeout(at(1)));
+    assert!(!network.handle_timeout(true, at(1)));
     let late = Now {
         instant: deadline + Duration::from_millis(1),
         ..at(0)
     };
-    assert!(network.handle_timeout(late));
+    assert!(network.handle_timeout(true, late));
     let view = network.view(true);
     assert_eq!(view.state, ProbeState::Done);
     assert!(view.wanted.is_empty(), "{:?}", view.wanted);
@@ -497,21 +693,21 @@ fn a_host_that_never_answers_is_given_up_and_nothing_is_claimed() {
 #[test]
 fn answers_to_an_older_run_are_thrown_away() {
     let (mut network, _) = begin(&LADDER);
-    network.probe(ORIGIN, Some(&grant(&LADDER)), at(10));
+    network.probe(ORIGIN, Some(&grant(&LADDER)), true, at(10));
     let climb = Climb::Silent;
     let old = ProbeEvent::Climbed {
         run: 1,
         number: 0,
         climb,
     };
-    assert!(!network.handle_probe(old));
+    assert!(!network.handle_probe(old, true));
     assert_eq!(network.view(true).rungs[0].climb, Finding::Waiting);
     let beyond = ProbeEvent::Climbed {
         run: 2,
         number: 77,
         climb,
     };
-    network.handle_probe(beyond);
+    network.handle_probe(beyond, true);
     assert_eq!(network.view(true).state, ProbeState::Running);
 }
 
@@ -529,7 +725,7 @@ fn without_access_or_a_relay_nothing_is_measured() {
         ),
     ] {
         let mut network = Network::default();
-        let actions = network.probe(ORIGIN, access.as_ref(), at(0));
+        let actions = network.probe(ORIGIN, access.as_ref(), true, at(0));
         assert!(matches!(actions[..], [ProbeAction::Stop]), "{actions:?}");
         assert_eq!(network.view(true).state, state);
         assert_eq!(network.timeout(), None);
@@ -558,11 +754,14 @@ fn a_relay_elsewhere_is_asked_too_and_tells_more_about_the_filter() {
         (0, Passage::Passed { from: None }),
         (1, Passage::Held { from: None }),
     ] {
-        network.handle_probe(ProbeEvent::Filtered {
-            run: 1,
-            number,
-            passage,
-        });
+        network.handle_probe(
+            ProbeEvent::Filtered {
+                run: 1,
+                number,
+                passage,
+            },
+            true,
+        );
     }
     let view = network.view(true);
     assert_eq!(view.filtering, Finding::Found(Filtering::AddressDependent));
@@ -589,11 +788,14 @@ fn a_relayed_address_that_is_not_the_nodes_is_another_one() {
         let passage = Passage::Passed {
             from: Some(ip(from)),
         };
-        network.handle_probe(ProbeEvent::Filtered {
-            run: 1,
-            number: 0,
-            passage,
-        });
+        network.handle_probe(
+            ProbeEvent::Filtered {
+                run: 1,
+                number: 0,
+                passage,
+            },
+            true,
+        );
         assert_eq!(network.view(true).filtering, Finding::Found(filtering));
     }
 }
