@@ -958,8 +958,18 @@ mod tests {
 
     #[test]
     fn whoever_keeps_a_second_way_open_is_named_beside_a_direct_one() {
-        let named = |spare| sight(Some(Route::Direct), spare).any(|(who, _)| who == "The relay");
+        let named = |spare| {
+            let mut rows = sight(Some(Route::Direct), (spare, true));
+            rows.any(|(who, _)| who == "The relay")
+        };
         assert!(named(true) && !named(false));
+    }
+
+    #[test]
+    fn an_address_that_was_shown_is_not_said_to_be_hidden_by_the_relay() {
+        let contact = |shown| sight(Some(Route::Relay), (false, shown)).next().unwrap();
+        assert!(contact(true).1.contains("was told your address"));
+        assert!(contact(false).1.contains("not yours"));
     }
 
     #[test]
